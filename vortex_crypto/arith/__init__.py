@@ -1,0 +1,1 @@
+"""Fields, rings, curves and the engines that compute in them."""

@@ -1,0 +1,1 @@
+"""BN254: prime fields, curves, transforms, multi-scalar multiplication and pairing."""

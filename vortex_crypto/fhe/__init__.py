@@ -1,0 +1,1 @@
+"""CKKS circuits: building, planning and running them. Knows nothing of neural networks."""

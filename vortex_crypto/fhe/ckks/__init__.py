@@ -1,0 +1,1 @@
+"""An RNS-CKKS scheme over the ring kernels of any engine."""

@@ -1,0 +1,1 @@
+"""Readings of a CKKS circuit, one a file."""

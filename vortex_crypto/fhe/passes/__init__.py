@@ -1,0 +1,1 @@
+"""Rewrites of a CKKS circuit, one a file."""

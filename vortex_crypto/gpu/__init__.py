@@ -1,0 +1,1 @@
+"""The CUDA engine: the kernels of native/cuda behind the Engine protocol."""

@@ -1,0 +1,1 @@
+"""Neural networks: ONNX import, the graph IR, operators, passes and lowering."""

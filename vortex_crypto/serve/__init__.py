@@ -1,0 +1,1 @@
+"""Encrypted inference over HTTP: a server without secret keys and a client without weights."""

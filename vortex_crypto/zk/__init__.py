@@ -1,0 +1,1 @@
+"""R1CS circuits and Groth16 proofs. Knows nothing of neural networks."""

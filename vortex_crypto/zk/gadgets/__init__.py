@@ -1,0 +1,1 @@
+"""Constraint gadgets, one a file."""

@@ -1,0 +1,1 @@
+"""Readings of an R1CS circuit, one a file."""

@@ -1,0 +1,1 @@
+"""Rewrites of an R1CS, one a file."""
