@@ -1,7 +1,7 @@
 """The one file and wire format of every artefact: programs, keys, ciphertexts, proofs, commitments.
 
-Layout: 8 magic bytes, the header's length (u32, little-endian), the header's SHA-256, the header (msgpack), zero bytes
-up to a multiple of 64, then each section at a multiple of 64, nothing after the last. The header lists each section's
+Layout: 8 magic bytes, the header's length (u32, little-endian), the header's SHA-256, the header (msgpack), then
+the sections, each begun at a multiple of 64 with zero bytes before it, and nothing after the last. The header lists each section's
 name, dtype, shape, offset and SHA-256, so truncation and alteration are found before anything is used. Nothing in it is
 executable, and a reader allocates only what the bytes at hand can fill. The digests find accidents and careless edits;
 they are no signature: whoever rewrites a file can rewrite its digests.
@@ -83,7 +83,7 @@ def loads(data: bytes | memoryview, *, name: str = "message") -> Artefact:
     """
     view = memoryview(data)
     header = _header(view, name)
-    end = _aligned(_PREFIX + int.from_bytes(view[len(MAGIC) : len(MAGIC) + 4], "little"))
+    end = _PREFIX + int.from_bytes(view[len(MAGIC) : len(MAGIC) + 4], "little")
     arrays: dict[str, Array] = {}
     for section in header["sections"]:
         array, end = _section(view, section, end, name)
@@ -161,8 +161,6 @@ def _chunks(artefact: Artefact) -> Iterator[bytes | memoryview]:
         yield bytes(_aligned(position) - position)
         yield _bytes(array)
         position = _aligned(position) + array.nbytes
-    if not arrays:
-        yield bytes(_aligned(position) - position)
 
 
 def _plain(name: str, array: Array) -> Array:
