@@ -1,10 +1,10 @@
 """The one file and wire format of every artefact: programs, keys, ciphertexts, proofs, commitments.
 
-Layout: 8 magic bytes, the header's length (u32, little-endian), the header's SHA-256, the header (msgpack), then
-the sections, each begun at a multiple of 64 with zero bytes before it, and nothing after the last. The header lists each section's
-name, dtype, shape, offset and SHA-256, so truncation and alteration are found before anything is used. Nothing in it is
-executable, and a reader allocates only what the bytes at hand can fill. The digests find accidents and careless edits;
-they are no signature: whoever rewrites a file can rewrite its digests.
+Layout: 8 magic bytes, the header's length (u32, little-endian), the header's SHA-256, the header (msgpack), then the
+sections, each begun at a multiple of 64 with zero bytes before it, and nothing after the last. The header lists each
+section's name, dtype, shape and SHA-256, so truncation and alteration are found before anything is used. Nothing in it
+is executable, and a reader allocates only what the bytes at hand can fill. The digests find accidents and careless
+edits; they are no signature: whoever rewrites a file can rewrite its digests.
 """
 
 from __future__ import annotations

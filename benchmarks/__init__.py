@@ -1,0 +1,1 @@
+"""Measurements against named peers; run one as `python -m benchmarks.NAME [--json]`."""
