@@ -1,8 +1,8 @@
 """What every benchmark shares: timing by turns, rows, and how they are printed.
 
 A row is a dict with at least `name` (the operation, in the field's term), `n` (its size) and `seconds` (the median).
-Where a peer runs in the same process, `peer`, `peer_seconds` and `ratio` = peer_seconds / seconds stand beside it: above
-1 means faster than the peer.
+Where a peer runs in the same process, `peer`, `peer_seconds` and `ratio` = peer_seconds / seconds stand beside it: a
+ratio above 1 means faster than the peer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def by_turns(*functions: Callable[[], Any], runs: int = 5, warmup: int = 1) -> list[float]:
-    """Median wall seconds of each function, called in turn A B A B ... so that drift of the machine strikes all alike."""
+    """Median wall seconds of each function, called A B A B ... so that drift of the machine strikes all alike."""
     for function in functions:
         for _ in range(warmup):
             function()
