@@ -1,0 +1,155 @@
+"""Rank-1 constraint systems as matrices: constraint i says (A w)_i * (B w)_i = (C w)_i over the scalar field of BN254.
+
+The wire vector w is ordered as snarkjs orders it: the constant 1, the public wires (outputs before inputs), then, where
+there are commitments, one wire for each Fiat-Shamir challenge, then the private wires.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A sparse matrix over Fr in compressed rows; a column may appear twice in a row, and its values then add up.
+
+    Attributes:
+        indptr: int64 [rows + 1].
+        indices: uint32 [nnz], the columns (wires).
+        values: uint64 [nnz, 4], little-endian limbs of residues below r, plain (not Montgomery).
+    """
+
+    indptr: Array
+    indices: Array
+    values: Array
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries."""
+        return len(self.indices)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the three arrays."""
+        return int(self.indptr.nbytes + self.indices.nbytes + self.values.nbytes)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Iterable[tuple[int, int]]]) -> Matrix:
+        """From one sequence of (wire, value) a row; for tests and small foreign files."""
+        terms = [list(row) for row in rows]
+        flat = [term for row in terms for term in row]
+        indptr = np.cumsum([0, *map(len, terms)], dtype=np.int64)
+        packed = b"".join(value.to_bytes(32, "little") for _, value in flat)
+        values = np.frombuffer(packed, dtype="<u8").reshape(-1, 4)
+        return cls(indptr, np.array([wire for wire, _ in flat], dtype=np.uint32), values)
+
+    def row(self, index: int) -> list[tuple[int, int]]:
+        """Row `index` as (wire, value) pairs; for messages and tests."""
+        span = slice(int(self.indptr[index]), int(self.indptr[index + 1]))
+        values = [int.from_bytes(value.tobytes(), "little") for value in self.values[span]]
+        return list(zip(map(int, self.indices[span]), values, strict=True))
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """Wires that one Pedersen commitment binds before the challenges are drawn.
+
+    Attributes:
+        wires: uint32, ascending, all private; the last allocated of them, `mask`, hides the others.
+        mask: the wire that takes a random value: fresh in every proof, or, if `persistent`, kept by the model's owner.
+        persistent: the commitment is the same group element in every proof.
+    """
+
+    wires: Array
+    mask: int
+    persistent: bool
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where each constraint comes from, run-length encoded: run k covers starts[k] <= constraint < starts[k + 1]."""
+
+    names: tuple[str, ...] = ()
+    starts: Array = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def of(self, constraint: int) -> str:
+        """The origin of a constraint; empty when unknown (a foreign file)."""
+        run = int(np.searchsorted(self.starts, constraint, side="right")) - 1
+        return self.names[run] if 0 <= run < len(self.names) else ""
+
+    def counts(self, constraints: int) -> dict[str, int]:
+        """Constraints per origin, in order of first appearance."""
+        ends = np.append(self.starts[1:], constraints)
+        totals: dict[str, int] = {}
+        for name, start, end in zip(self.names, self.starts, ends, strict=True):
+            totals[name] = totals.get(name, 0) + int(end - start)
+        return totals
+
+
+@dataclass(frozen=True)
+class R1cs:
+    """A constraint system, complete and frozen.
+
+    Attributes:
+        a, b, c: the three matrices, with as many rows as there are constraints.
+        n_wires: wires, the constant included.
+        n_public: public wires 1 .. n_public, the constant and the challenges not counted.
+        n_challenges: challenge wires n_public + 1 .. n_public + n_challenges; none without commitments.
+        commitments: disjoint sets of private wires.
+    """
+
+    a: Matrix
+    b: Matrix
+    c: Matrix
+    n_wires: int
+    n_public: int
+    n_challenges: int = 0
+    commitments: tuple[Commitment, ...] = ()
+    origins: Origins = Origins()
+
+    @property
+    def n_constraints(self) -> int:
+        """Number of constraints."""
+        return self.a.rows
+
+    @property
+    def n_statement(self) -> int:
+        """Wires the verifier knows: the constant, the public wires and the challenges."""
+        return 1 + self.n_public + self.n_challenges
+
+    @property
+    def log_domain(self) -> int:
+        """log2 of the QAP's domain: constraints, and one row for each statement wire, as snarkjs adds them."""
+        return (self.n_constraints + self.n_statement - 1).bit_length()
+
+    def private_wires(self) -> Array:
+        """Private wires that no commitment holds, ascending, uint32."""
+        free = np.ones(self.n_wires, dtype=bool)
+        free[: self.n_statement] = False
+        for commitment in self.commitments:
+            free[commitment.wires] = False
+        return np.flatnonzero(free).astype(np.uint32)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything but the origins."""
+        hasher = hashlib.sha256(f"r1cs {self.n_wires} {self.n_public} {self.n_challenges}".encode())
+        for matrix in (self.a, self.b, self.c):
+            for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<u4"), (matrix.values, "<u8")):
+                hasher.update(len(array).to_bytes(8, "little"))
+                hasher.update(np.ascontiguousarray(array, dtype=dtype))
+        for commitment in self.commitments:
+            hasher.update(f"commitment {commitment.mask} {commitment.persistent} {len(commitment.wires)}".encode())
+            hasher.update(np.ascontiguousarray(commitment.wires, dtype="<u4"))
+        return hasher.hexdigest()
