@@ -148,8 +148,8 @@ class R1cs:
         for matrix in (self.a, self.b, self.c):
             for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<u4"), (matrix.values, "<u8")):
                 hasher.update(len(array).to_bytes(8, "little"))
-                hasher.update(np.ascontiguousarray(array, dtype=dtype))
+                hasher.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
         for commitment in self.commitments:
             hasher.update(f"commitment {commitment.mask} {commitment.persistent} {len(commitment.wires)}".encode())
-            hasher.update(np.ascontiguousarray(commitment.wires, dtype="<u4"))
+            hasher.update(np.ascontiguousarray(commitment.wires, dtype="<u4").tobytes())
         return hasher.hexdigest()
