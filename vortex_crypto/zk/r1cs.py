@@ -1,12 +1,14 @@
 """Rank-1 constraint systems as matrices: constraint i says (A w)_i * (B w)_i = (C w)_i over the scalar field of BN254.
 
 The wire vector w is ordered as snarkjs orders it: the constant 1, the public wires (outputs before inputs), then, where
-there are commitments, one wire for each Fiat-Shamir challenge, then the private wires.
+there are commitments, one wire for each Fiat-Shamir challenge and the committed wires of each commitment in turn, then
+all other private wires.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
-class Matrix:
+class SparseMatrix:
     """A sparse matrix over Fr in compressed rows; a column may appear twice in a row, and its values then add up.
 
     Attributes:
@@ -46,7 +48,7 @@ class Matrix:
         return int(self.indptr.nbytes + self.indices.nbytes + self.values.nbytes)
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Iterable[tuple[int, int]]]) -> Matrix:
+    def from_rows(cls, rows: Sequence[Iterable[tuple[int, int]]]) -> SparseMatrix:
         """From one sequence of (wire, value) a row; for tests and small foreign files."""
         terms = [list(row) for row in rows]
         flat = [term for row in terms for term in row]
@@ -64,16 +66,17 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Commitment:
-    """Wires that one Pedersen commitment binds before the challenges are drawn.
+    """A run of consecutive private wires that one Pedersen commitment binds before the challenges are drawn.
 
     Attributes:
-        wires: uint32, ascending, all private; the last allocated of them, `mask`, hides the others.
-        mask: the wire that takes a random value: fresh in every proof, or, if `persistent`, kept by the model's owner.
-        persistent: the commitment is the same group element in every proof.
+        name: what it commits to, such as "weights"; unique within the system.
+        n_wires: how many wires, the mask included.
+        persistent: the commitment is the same group element in every proof. Its mask, the last wire of the run, then
+            takes a random value that its owner keeps; else the mask is fresh in every proof.
     """
 
-    wires: Array
-    mask: int
+    name: str
+    n_wires: int
     persistent: bool
 
 
@@ -107,12 +110,12 @@ class R1cs:
         n_wires: wires, the constant included.
         n_public: public wires 1 .. n_public, the constant and the challenges not counted.
         n_challenges: challenge wires n_public + 1 .. n_public + n_challenges; none without commitments.
-        commitments: disjoint sets of private wires.
+        commitments: in the order of their wires, which begin after the challenges.
     """
 
-    a: Matrix
-    b: Matrix
-    c: Matrix
+    a: SparseMatrix
+    b: SparseMatrix
+    c: SparseMatrix
     n_wires: int
     n_public: int
     n_challenges: int = 0
@@ -134,13 +137,16 @@ class R1cs:
         """log2 of the QAP's domain: constraints, and one row for each statement wire, as snarkjs adds them."""
         return (self.n_constraints + self.n_statement - 1).bit_length()
 
-    def private_wires(self) -> Array:
-        """Private wires that no commitment holds, ascending, uint32."""
-        free = np.ones(self.n_wires, dtype=bool)
-        free[: self.n_statement] = False
-        for commitment in self.commitments:
-            free[commitment.wires] = False
-        return np.flatnonzero(free).astype(np.uint32)
+    @property
+    def committed(self) -> tuple[range, ...]:
+        """The wires of each commitment; the last one of each is its mask."""
+        ends = itertools.accumulate((c.n_wires for c in self.commitments), initial=self.n_statement)
+        return tuple(range(start, stop) for start, stop in itertools.pairwise(ends))
+
+    @property
+    def first_private(self) -> int:
+        """The first wire that no commitment holds and no verifier knows."""
+        return self.n_statement + sum(c.n_wires for c in self.commitments)
 
     def digest(self) -> str:
         """SHA-256 (hex) of everything but the origins."""
@@ -150,6 +156,5 @@ class R1cs:
                 hasher.update(len(array).to_bytes(8, "little"))
                 hasher.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
         for commitment in self.commitments:
-            hasher.update(f"commitment {commitment.mask} {commitment.persistent} {len(commitment.wires)}".encode())
-            hasher.update(np.ascontiguousarray(commitment.wires, dtype="<u4").tobytes())
+            hasher.update(f"commitment {commitment.name!r} {commitment.n_wires} {commitment.persistent}".encode())
         return hasher.hexdigest()
