@@ -1,1 +1,24 @@
 """BN254: prime fields, curves, transforms, multi-scalar multiplication and pairing."""
+
+from __future__ import annotations
+
+from vortex_crypto.arith.field.kernels import KERNELS, FieldKernels
+from vortex_crypto.errors import InvalidInput
+
+__all__ = ["ENGINES", "KERNELS", "FieldKernels", "engine"]
+
+ENGINES = ("reference",)
+"""The engines `engine` knows."""
+
+
+def engine(name: str) -> FieldKernels:
+    """The field kernels of an engine: `reference` defines every kernel.
+
+    Raises:
+        InvalidInput: there is no such engine.
+    """
+    if name == "reference":
+        from vortex_crypto.arith.field.reference import ReferenceKernels
+
+        return ReferenceKernels()
+    raise InvalidInput(f"there is no field engine {name!r}; choose from {', '.join(ENGINES)}")
