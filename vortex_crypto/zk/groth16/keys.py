@@ -9,8 +9,8 @@ A_i, B_i, C_i of wire i, K_i = β·A_i(τ) + α·B_i(τ) + C_i(τ), and [x]₁, 
     e(A, B) = e([α]₁, [β]₂) · e(Σ_public w_i·[K_i/γ]₁ + Σ_k D_k, [γ]₂) · e(C, [δ]₂)
     e(P, G) · Π_k e(f^k·D_k, -σ_k·G) = 1
 
-where f and the challenges come from `transcript`. Points are affine, uint64 little-endian limbs of plain canonical
-coordinates (not Montgomery): G1 [2, 4]; G2 [2, 2, 4] with (c0, c1) of c0 + c1·u; all zero is the point at infinity.
+where f and the challenges come from `transcript`. Points are in the layout of the field kernels, which is also that of
+.zkey files: affine coordinates in Montgomery form, uint64 [2, 4] in G1 and [2, 2, 4] in G2, all zero for infinity.
 """
 
 from __future__ import annotations
@@ -22,9 +22,24 @@ from typing import Any
 
 import numpy as np
 
+from vortex_crypto.arith.field.arrays import decode
+from vortex_crypto.arith.field.bn254 import FQ
 from vortex_crypto.zk.r1cs import SparseMatrix
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def g1_bytes(points: Array) -> bytes:
+    """Points uint64 [..., 2, 4] as EIP-196 writes them: x and then y, 32 bytes each, most significant byte first.
+
+    For the few points of verifying keys and proofs; `arith.field.encoding` does many at once.
+    """
+    return b"".join(value.to_bytes(32, "big") for value in decode(FQ, points))
+
+
+def g2_bytes(points: Array) -> bytes:
+    """Points uint64 [..., 2, 2, 4] as EIP-197 writes them: x and then y, each c1 and then c0 of c0 + c1·u."""
+    return g1_bytes(points[..., ::-1, :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +86,12 @@ class VerifyingKey:
         """SHA-256 of everything the verification equation depends on; the transcript begins with it."""
         counts = [self.n_public, self.n_challenges, len(self.commitments)]
         hasher = hashlib.sha256(b"vortex-crypto groth16 verifying key 1" + np.array(counts, ">u8").tobytes())
-        points = [self.alpha_g1, self.beta_g2, self.gamma_g2, self.delta_g2, self.ic]
+        hasher.update(g1_bytes(self.alpha_g1) + g1_bytes(self.ic))
+        hasher.update(b"".join(map(g2_bytes, (self.beta_g2, self.gamma_g2, self.delta_g2))))
         if self.commitment_g is not None:
-            points.append(self.commitment_g)
-        for array in (*points, *(k.g_sigma_neg for k in self.commitments)):
-            hasher.update(big_endian(array))
-        hasher.update(bytes(k.persistent for k in self.commitments))
+            hasher.update(g2_bytes(self.commitment_g))
+            hasher.update(b"".join(g2_bytes(key.g_sigma_neg) for key in self.commitments))
+        hasher.update(bytes(key.persistent for key in self.commitments))
         return hasher.digest()
 
 
@@ -94,8 +109,8 @@ class ProvingKey:
 
     Attributes:
         verifying: the verifying key that belongs to it.
-        a, b: the rows of A and B on the evaluation domain, rows that bind the public and the committed wires included
-            (as many rows as constraints and those; the rest of the domain is zero). C·w is (A·w) ∘ (B·w).
+        a, b: the rows of A and B, those after the constraints included that bind the statement's wires; the rest of the
+            domain is zero, and C·w is (A·w) ∘ (B·w). The values are in Montgomery form, unlike those of an `R1cs`.
         domain: points of the evaluation domain, a power of two.
         beta_g1, delta_g1: uint64 [2, 4].
         a_query, b_g1_query: uint64 [n_wires, 2, 4], [A_i(τ)]₁ and [B_i(τ)]₁.
@@ -151,8 +166,3 @@ class Proof:
     c: Array
     commitments: Array
     knowledge: Array | None = None
-
-
-def big_endian(array: Array) -> bytes:
-    """Every field element of an array [..., 4] of limbs as 32 bytes, most significant first, in order."""
-    return np.ascontiguousarray(array[..., ::-1]).astype(">u8").tobytes()

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from vortex_crypto.arith.field.bn254 import R
 from vortex_crypto.errors import InvalidInput
-from vortex_crypto.zk.groth16.keys import Proof, VerifyingKey, big_endian
+from vortex_crypto.zk.groth16.keys import Proof, VerifyingKey, g1_bytes, g2_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 TAG = b"vortex-crypto groth16 transcript 1"
-R = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 CHALLENGE, FOLD, MERGE = 1, 2, 3
 
 
@@ -33,7 +33,7 @@ def seed(verifying: VerifyingKey, public: Sequence[int], commitments: Array) -> 
     Args:
         verifying: the verifying key.
         public: `verifying.n_public` integers in [0, r).
-        commitments: uint64 [K, 2, 4], plain affine.
+        commitments: uint64 [K, 2, 4].
 
     Raises:
         InvalidInput: the counts do not fit the key, or a public value is not in [0, r).
@@ -46,7 +46,7 @@ def seed(verifying: VerifyingKey, public: Sequence[int], commitments: Array) -> 
     if any(not 0 <= value < R for value in public):
         raise InvalidInput("a public value is not in [0, r)")
     values = b"".join(int(value).to_bytes(32, "big") for value in public)
-    return hashlib.sha256(TAG + verifying.digest + values + big_endian(commitments)).digest()
+    return hashlib.sha256(TAG + verifying.digest + values + g1_bytes(commitments)).digest()
 
 
 def challenges(seed: bytes, count: int) -> list[int]:
@@ -63,7 +63,7 @@ def merge(seed: bytes, proof: Proof) -> int:
     """The factor by which a verifier multiplies the second pairing equation to check both as one product."""
     if proof.knowledge is None:
         raise InvalidInput("a plain proof has one pairing equation and nothing to merge")
-    points = b"".join(big_endian(point) for point in (proof.a, proof.b[:, ::-1], proof.c, proof.knowledge))
+    points = g1_bytes(proof.a) + g2_bytes(proof.b) + g1_bytes(proof.c) + g1_bytes(proof.knowledge)
     return _scalar(hashlib.sha256(seed + points).digest(), MERGE, 0)
 
 
