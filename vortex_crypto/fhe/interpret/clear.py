@@ -1,0 +1,74 @@
+"""Run a circuit on plaintext vectors, exactly (to float64)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vortex_crypto.errors import InvalidInput
+from vortex_crypto.fhe import polynomial
+from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, LinearTransform, Op, Vector
+
+
+def run(circuit: Circuit, inputs: Mapping[str, Vector]) -> dict[str, Vector]:
+    """The circuit's outputs, vectors of shape [slots].
+
+    Args:
+        circuit: lowered or not.
+        inputs: a vector of shape [slots] for each input, by name.
+    """
+    values: dict[int, Vector] = {}
+    last = circuit.last_uses()
+    for number, i in enumerate(circuit.instructions):
+        results = evaluate(circuit, i, [values[w] for w in i.args], inputs)
+        values.update(zip(i.outs, results, strict=True))
+        for wire in {*i.args, *i.outs}:
+            if last[wire] <= number:
+                del values[wire]
+    return {name: values[wire] for name, wire in circuit.outputs}
+
+
+def evaluate(circuit: Circuit, i: Instruction, args: list[Vector], inputs: Mapping[str, Vector]) -> list[Vector]:
+    """What one instruction gives."""
+    if i.op is Op.INPUT:
+        return [_input(circuit, i.name, inputs)]
+    if isinstance(i.body, Chebyshev):
+        return [polynomial.evaluate(i.body.coefficients, args[0])]
+    if isinstance(i.body, LinearTransform):
+        return [_product(circuit, row, args) for row in i.body.blocks]
+    return [_plain_op(circuit, i, args)]
+
+
+def _plain_op(circuit: Circuit, i: Instruction, args: list[Vector]) -> Vector:
+    if i.plain is not None:
+        plain = circuit.vector(i.plain)
+        return args[0] + plain if i.op is Op.ADD_PLAIN else args[0] * plain
+    if i.op is Op.ADD:
+        return args[0] + args[1]
+    if i.op is Op.SUB:
+        return args[0] - args[1]
+    if i.op is Op.MUL:
+        return args[0] * args[1]
+    if i.op is Op.NEGATE:
+        return -args[0]
+    if i.op is Op.ROTATE:
+        return np.roll(args[0], -i.step)
+    return np.conj(args[0]) if i.op is Op.CONJUGATE else args[0]
+
+
+def _input(circuit: Circuit, name: str, inputs: Mapping[str, Vector]) -> Vector:
+    if name not in inputs:
+        raise InvalidInput(f"input {name!r} is missing; given are {sorted(inputs)}")
+    vector = np.asarray(inputs[name])
+    if vector.shape != (circuit.slots,):
+        raise InvalidInput(f"input {name!r} has shape {vector.shape}; the circuit has {circuit.slots} slots")
+    return vector.astype(np.complex128 if np.iscomplexobj(vector) else np.float64)
+
+
+def _product(circuit: Circuit, row: tuple[tuple[tuple[int, object], ...], ...], args: list[Vector]) -> Vector:
+    total: Vector = np.zeros(circuit.slots)
+    for x, block in zip(args, row, strict=True):
+        for k, plain in block:
+            total = total + circuit.vector(plain) * np.roll(x, -k)  # type: ignore[arg-type]
+    return total

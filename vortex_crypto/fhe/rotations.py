@@ -1,0 +1,223 @@
+"""Which rotations a circuit makes, from which switching keys.
+
+A matrix of diagonals is split k = g + b with b below `n1` (baby-step giant-step): babies rotate the inputs, giants the
+partial sums. Where a key for every step is cheap, each rotation is one key switch. Where keys weigh hundreds of
+megabytes, few steps have keys and the rest are walked: the rotations needed form a tree whose edges are steps with
+keys, the babies from the root outwards, the giants towards it (Horner's rule, with one giant key).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vortex_crypto.errors import MissingKey
+
+if TYPE_CHECKING:
+    from vortex_crypto.fhe.circuit import LinearTransform
+
+Edge = tuple[int, int, int]
+"""(node, parent, step): node = parent + step modulo the slots."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One baby-step giant-step split of a transform: offset = giant + baby, modulo the slots.
+
+    Attributes:
+        n1: babies lie in [low, low + n1), giants at multiples of n1.
+        low: 0, or -n1/2 for babies on both sides of zero.
+        babies: steps each operand is rotated by.
+        giants: steps the partial sums of each result are rotated by.
+    """
+
+    n1: int
+    low: int
+    babies: tuple[frozenset[int], ...]
+    giants: tuple[frozenset[int], ...]
+
+    def parts(self, offset: int, slots: int) -> tuple[int, int]:
+        """(giant, baby) of a diagonal's offset, both in [0, slots)."""
+        baby = (offset - self.low) % self.n1 + self.low
+        return (offset - baby) % slots, baby % slots
+
+
+def split(body: LinearTransform, slots: int, n1: int, low: int = 0) -> Split:
+    """The split of a transform for a given number of babies (a power of two up to the slots)."""
+    shape = Split(n1, low, (), ())
+    babies: list[set[int]] = [set() for _ in body.blocks[0]]
+    giants: list[set[int]] = [set() for _ in body.blocks]
+    for row, blocks in enumerate(body.blocks):
+        for column, block in enumerate(blocks):
+            for k, _ in block:
+                giant, baby = shape.parts(k, slots)
+                babies[column].add(baby)
+                giants[row].add(giant)
+    return Split(n1, low, tuple(map(frozenset, babies)), tuple(map(frozenset, giants)))
+
+
+def best_split(
+    body: LinearTransform, slots: int, *, steps: Sequence[int] | None = None, giant: float = 1.0, baby: float = 1.0
+) -> Split:
+    """The split that rotates least.
+
+    Args:
+        body: the transform.
+        slots: of the circuit.
+        steps: those with keys; None if every step may have one.
+        giant, baby: what rotating a partial sum and an operand cost (a hoisted baby costs less).
+    """
+    return min(_splits(body, slots, steps), key=lambda s: rotations(s, slots, steps, giant=giant, baby=baby))
+
+
+def rotations(s: Split, slots: int, steps: Sequence[int] | None, *, giant: float = 1.0, baby: float = 1.0) -> float:
+    """What the split's rotations cost."""
+    babies = sum(len(tree(b, steps, slots)) for b in s.babies)
+    giants = sum(len(tree(g, steps, slots)) for g in s.giants)
+    return giant * giants + baby * babies
+
+
+def tree(targets: Iterable[int], steps: Sequence[int] | None, slots: int) -> list[Edge]:
+    """Edges that reach every target from 0, parents first; without `steps` one edge each.
+
+    Raises:
+        MissingKey: a target cannot be reached.
+    """
+    wanted = sorted({t % slots for t in targets} - {0}, key=lambda t: min(t, slots - t))
+    if steps is None:
+        return [(t, 0, t) for t in wanted]
+    edges: list[Edge] = []
+    reached = {0}
+    while wanted:
+        far: list[int] = []
+        for t in wanted:
+            step = next((r for r in steps if (t - r) % slots in reached), None)
+            if step is None:
+                far.append(t)
+            else:
+                edges.append((t, (t - step) % slots, step))
+                reached.add(t)
+        if len(far) == len(wanted):
+            far = _walk(far, reached, edges, steps, slots)
+        wanted = far
+    return edges
+
+
+def walk(step: int, steps: Sequence[int] | None, slots: int) -> list[int]:
+    """Steps with keys that add up to `step`, as few as possible."""
+    step %= slots
+    if steps is None:
+        return [step] if step else []
+    distance, last = _distances(tuple(steps), slots)
+    if distance[step] < 0:
+        raise MissingKey(f"no key for a rotation by {step}, nor keys whose steps {list(steps)} add up to it")
+    path = []
+    while step:
+        path.append(int(last[step]))
+        step = (step - path[-1]) % slots
+    return path
+
+
+def choose_steps(
+    bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, *, limit: int, worth: int = 4
+) -> tuple[int, ...] | None:
+    """The few steps to make keys for: as many as pay, at most `limit`; None if a key for every step fits the limit.
+
+    Args:
+        bodies: the circuit's transforms.
+        single: the steps of its other rotations, with repetition.
+        slots: of the circuit.
+        limit: number of keys that fit in memory.
+        worth: rotations a further key must save.
+    """
+    direct = {s % slots for s in single} | {step for body in bodies for part in _direct(body, slots) for step in part}
+    direct.discard(0)
+    if len(direct) <= limit:
+        return None
+    pool = _pool(bodies, single, slots)
+    chosen: tuple[int, ...] = (1,)
+    cost = _total(bodies, single, slots, chosen)
+    while len(chosen) < limit:
+        trials = [(_total(bodies, single, slots, (*chosen, r)), r) for r in pool if r not in chosen]
+        best, step = min(trials, default=(cost, 0))
+        if cost - best < worth:
+            break
+        chosen, cost = (*chosen, step), best
+    return tuple(sorted(chosen, reverse=True))
+
+
+def _direct(body: LinearTransform, slots: int) -> list[frozenset[int]]:
+    s = best_split(body, slots)
+    return [*s.babies, *s.giants]
+
+
+def _splits(body: LinearTransform, slots: int, steps: Sequence[int] | None) -> list[Split]:
+    powers = [1 << k for k in range(slots.bit_length())]
+    if steps is not None:
+        near = {min(r % slots, -r % slots) for r in steps}
+        powers = [n for n in powers if n in near or n == slots] or [1, slots]
+    splits = [split(body, slots, n) for n in powers]
+    return splits + [split(body, slots, n, -(n // 2)) for n in powers if n > 1]
+
+
+def _pool(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int) -> list[int]:
+    offsets = [sorted({k for row in b.blocks for block in row for k, _ in block}) for b in bodies]
+    gaps = Counter(int(g) for o in offsets for g in np.diff(np.asarray([*o, o[0] + slots])) if 0 < g < slots)
+    powers = [1 << k for k in range(slots.bit_length() - 1)]
+    common = [g for g, _ in gaps.most_common(6)] + [s for s, _ in Counter(single).most_common(6)]
+    pool = dict.fromkeys([*powers, slots - 1, *(s % slots for s in common), *(-g % slots for g in common)])
+    return [r for r in pool if r]
+
+
+def _total(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, steps: tuple[int, ...]) -> float:
+    distance, _ = _distances(steps, slots)
+    walked = sum(int(distance[s % slots]) for s in single)
+    return walked + sum(_least(body, slots, tuple(sorted(steps))) for body in bodies)
+
+
+@lru_cache(maxsize=4096)
+def _least(body: LinearTransform, slots: int, steps: tuple[int, ...]) -> float:
+    return min(rotations(s, slots, steps) for s in _splits(body, slots, steps))
+
+
+@lru_cache(maxsize=256)
+def _distances(steps: tuple[int, ...], slots: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """For every rotation, how many of `steps` make it up (-1: they cannot) and the last of them."""
+    distance, last = np.full(slots, -1), np.zeros(slots, np.int64)
+    distance[0] = 0
+    front = np.zeros(1, np.int64)
+    while front.size:
+        fresh = []
+        for r in steps:
+            near = (front + r) % slots
+            new = near[distance[near] < 0]
+            distance[new], last[new] = distance[front[0]] + 1, r
+            fresh.append(new)
+        front = np.concatenate(fresh)
+    return distance, last
+
+
+def _walk(far: list[int], reached: set[int], edges: list[Edge], steps: Sequence[int], slots: int) -> list[int]:
+    """Reach the one of `far` that is nearest to the tree; the others are returned."""
+    distance, last = _distances(tuple(steps), slots)
+    roots = np.fromiter(reached, np.int64)
+    gaps = (np.asarray(far)[:, None] - roots[None, :]) % slots
+    lengths = np.where(distance[gaps] < 0, slots, distance[gaps])
+    row, column = np.unravel_index(int(lengths.argmin()), lengths.shape)
+    if lengths[row, column] == slots:
+        raise MissingKey(f"no keys whose steps {list(steps)} add up to a rotation by {far[0]}")
+    node, gap, path = int(roots[column]), int(gaps[row, column]), []
+    while gap:
+        path.append(int(last[gap]))
+        gap = (gap - path[-1]) % slots
+    for step in path:
+        parent, node = node, (node + step) % slots
+        if node not in reached:
+            edges.append((node, parent, step))
+            reached.add(node)
+    return [t for t in far if t not in reached]
