@@ -1,0 +1,32 @@
+"""What every engine is made of: a small set of kernels, each with a definition.
+
+An engine is an object that offers the kernels of one part of arithmetic (`arith.ring`, `arith.field`). The engine
+named `reference` is the definition: slow, exact, in NumPy and Python integers. Any other engine must return the same
+bits (floating-point kernels: the same values within the error their row states). `KERNELS` of each part lists its
+kernels, and one test walks engines x kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One row of a manifest.
+
+    Attributes:
+        name: the method of the engine's protocol.
+        signature: shapes and dtypes of operands and result, in one line.
+        ranges: what the operands may hold and what the result holds.
+        reference: the function that defines it; its first argument is the reference engine's object.
+        exact: the result is the same bit for bit in every engine (floating-point kernels are not).
+    """
+
+    name: str
+    signature: str
+    ranges: str
+    reference: Callable[..., Any]
+    exact: bool = True

@@ -1,0 +1,69 @@
+"""What operands must look like, said once for every engine written in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from vortex_crypto.arith.ring.primes import check_degree, check_modulus
+from vortex_crypto.arith.ring.stream import SEED_BYTES
+from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
+
+
+def ring(degree: int, moduli: Sequence[int]) -> tuple[int, ...]:
+    """The moduli as a tuple, if they are distinct NTT primes for that degree; ParameterRefused otherwise."""
+    check_degree(degree)
+    for modulus in moduli:
+        check_modulus(int(modulus), degree)
+    if not moduli or len(set(moduli)) != len(moduli):
+        raise ParameterRefused("modulus", f"a ring needs distinct primes, got {list(moduli)}")
+    return tuple(int(q) for q in moduli)
+
+
+def basis(positions: Sequence[int], primes: int) -> None:
+    """ParameterRefused unless the positions are distinct and name primes of the ring."""
+    if not positions or len(set(positions)) != len(positions) or not all(0 <= i < primes for i in positions):
+        raise ParameterRefused("basis", f"basis {tuple(positions)}: distinct positions below {primes} are expected")
+
+
+def array(
+    name: str, x: NDArray[np.generic], dtype: DTypeLike, tail: tuple[int, ...], *, ndim: int | None = None
+) -> None:
+    """ShapeMismatch unless x is of that dtype, ends in the shape `tail` and (if given) has `ndim` axes."""
+    if x.dtype != dtype or x.shape[max(0, x.ndim - len(tail)) :] != tail or (ndim is not None and x.ndim != ndim):
+        axes = "" if ndim is None else f" and {ndim} axes"
+        raise ShapeMismatch(
+            f"{name}: {np.dtype(dtype)} [..., {', '.join(map(str, tail))}]{axes} expected, got {x.dtype} {x.shape}"
+        )
+
+
+def pair(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
+    """ShapeMismatch unless b has the shape of a, or that of its last two axes."""
+    if b.shape not in (a.shape, a.shape[-2:]):
+        raise ShapeMismatch(f"operands of shapes {a.shape} and {b.shape}")
+
+
+def galois(element: int) -> None:
+    """ParameterRefused for an even or negative Galois element."""
+    if element % 2 == 0 or element < 0:
+        raise ParameterRefused("galois_element", f"Galois element {element}: odd and positive is expected")
+
+
+def slots(n: int, degree: int) -> None:
+    """ShapeMismatch unless n is a power of two, 1 .. degree / 2."""
+    if n < 1 or n & (n - 1) or 2 * n > degree:
+        raise ShapeMismatch(f"{n} slots: a power of two up to {degree // 2} is expected")
+
+
+def seed(value: bytes, stream: int) -> None:
+    """InvalidInput unless the seed has 32 bytes and the stream number fits 64 bits."""
+    if len(value) != SEED_BYTES or not 0 <= stream < 1 << 64:
+        raise InvalidInput(f"a seed of {SEED_BYTES} bytes and a stream number below 2^64 are expected")
+
+
+def weight(value: int, degree: int) -> None:
+    """ParameterRefused unless 1 <= weight <= N/2."""
+    if not 1 <= value <= degree // 2:
+        raise ParameterRefused("weight", f"Hamming weight {value}: 1 to {degree // 2} is expected")
