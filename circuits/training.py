@@ -128,5 +128,6 @@ def samples(folder: Path, options: argparse.Namespace) -> None:
     """Write `samples.npz` and `calibration.npz`, keyed by the model's input name."""
     images, labels = load(options.test)
     np.savez_compressed(folder / "samples.npz", image=images[:16].numpy(), label=labels[:16].numpy().astype(np.uint8))
-    images, _ = load(options.train)
-    np.savez_compressed(folder / "calibration.npz", image=images[:256].numpy())
+    images, _ = load(options.train)  # evenly spaced: the file may be sorted by label, and ranges need every digit
+    spread = images[:: max(1, len(images) // 256)][:256]
+    np.savez_compressed(folder / "calibration.npz", image=spread.numpy())
