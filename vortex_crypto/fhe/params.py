@@ -156,7 +156,7 @@ class Parameters:
     def _scales(self) -> tuple[Fraction, ...]:
         scales = [Fraction(1 << self.log_scale)]
         for prime in reversed(self.q[1:]):
-            scales.append(_rounded(scales[-1] ** 2 / prime))
+            scales.append(rounded_scale(scales[-1] ** 2 / prime))
         return tuple(reversed(scales))
 
     def scale(self, level: int) -> Fraction:
@@ -262,7 +262,7 @@ def _primes(literal: ParametersLiteral) -> tuple[tuple[int, ...], tuple[int, ...
     scale, levels = Fraction(1 << literal.log_scale), []
     for level in range(len(literal.log_q) - 1, 0, -1):
         levels.append(_nearest(scale**2 / (1 << nominal[level - 1]), step, used))
-        scale = _rounded(scale**2 / levels[-1])
+        scale = rounded_scale(scale**2 / levels[-1])
     above = tuple(_nearest(Fraction(1 << bits), step, used) for bits in literal.log_bootstrap)
     return (base, *levels[::-1]), special, above
 
@@ -292,7 +292,7 @@ def _take(candidate: int, used: set[int]) -> bool:
     return True
 
 
-def _rounded(scale: Fraction) -> Fraction:
+def rounded_scale(scale: Fraction) -> Fraction:
     """The scale to 128 significant bits: as a fraction proper its length would double at every level."""
     shift = _SCALE_BITS - (scale.numerator.bit_length() - scale.denominator.bit_length())
     return Fraction(round(scale * (1 << shift)), 1 << shift) if shift >= 0 else Fraction(round(scale))

@@ -1,0 +1,316 @@
+"""Computing on ciphertexts, with exact scales.
+
+Every sum is of equal scales and every scale is a known rational, so nothing is lost to "the scale is about 2^40". A
+product has the product of its factors' scales and awaits its rescale; `rescale` divides by the level's prime and lands
+on the canonical scale below when its operand was canonical. The evaluator holds public keys alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vortex_crypto.arith.ring.kernels import Residues
+from vortex_crypto.errors import OutOfLevels
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, Plaintext, same_scale
+from vortex_crypto.fhe.ckks.context import Context
+from vortex_crypto.fhe.ckks.encoder import Encoder
+from vortex_crypto.fhe.ckks.switching import EvaluationKeys, SwitchingKey
+from vortex_crypto.fhe.params import rounded_scale
+
+
+@dataclass(frozen=True, eq=False)
+class Hoisted:
+    """A ciphertext with its second part decomposed once, to be turned many times."""
+
+    ciphertext: Ciphertext
+    lifted: Residues
+
+
+class Evaluator:
+    """The operations of the scheme on one context.
+
+    Args:
+        context: the parameters and engine.
+        keys: the evaluation keys; without them there is no relinearisation and no rotation.
+    """
+
+    def __init__(self, context: Context, keys: EvaluationKeys | None = None) -> None:
+        self.context = context
+        self.keys = keys or EvaluationKeys()
+        self.encoder = Encoder(context)
+        self._monomial = lru_cache(maxsize=64)(self._quarter_monomial)
+
+    # Sums
+
+    def add(self, a: Ciphertext, b: Ciphertext) -> Ciphertext:
+        """a + b, at the lower of their levels.
+
+        Raises:
+            ValueError: the scales differ.
+        """
+        a, b = self._aligned(a, b)
+        if len(a.parts) < len(b.parts):
+            a, b = b, a
+        basis, count = self.context.basis(a.level), len(b.parts)
+        total = self.context.ring.add(a.parts[:count], b.parts, basis)
+        return Ciphertext(_joined(total, a.parts[count:]), a.scale)
+
+    def sub(self, a: Ciphertext, b: Ciphertext) -> Ciphertext:
+        """a - b, at the lower of their levels.
+
+        Raises:
+            ValueError: the scales differ.
+        """
+        a, b = self._aligned(a, b)
+        basis, ring = self.context.basis(a.level), self.context.ring
+        if len(a.parts) != len(b.parts):
+            return self.add(a, self.negate(b))
+        return Ciphertext(ring.sub(a.parts, b.parts, basis), a.scale)
+
+    def negate(self, a: Ciphertext) -> Ciphertext:
+        return Ciphertext(self.context.ring.negate(a.parts, self.context.basis(a.level)), a.scale)
+
+    def add_plain(self, a: Ciphertext, values: complex | ArrayLike) -> Ciphertext:
+        """a + values, encoded at the scale of a; a number goes to every slot.
+
+        Raises:
+            InvalidInput: the values cannot be encoded.
+        """
+        basis, ring = self.context.basis(a.level), self.context.ring
+        number = _number(values)
+        if number is not None and number.imag == 0:
+            first = ring.add_scalar(a.parts[0], round(Fraction(number.real) * a.scale), basis)
+        else:
+            first = ring.add(a.parts[0], self._plain(self.encoder.encode(values, a.scale, basis)), basis)
+        return Ciphertext(_joined(first[None], a.parts[1:]), a.scale)
+
+    # Products
+
+    def mul(self, a: Ciphertext, b: Ciphertext) -> Ciphertext:
+        """a * b: three parts, the product of the scales, at the lower level; awaits `relinearize` and `rescale`.
+
+        Raises:
+            ValueError: an operand has three parts.
+        """
+        if len(a.parts) != 2 or len(b.parts) != 2:
+            raise ValueError("a ciphertext of three parts is relinearised before it is multiplied")
+        level = min(a.level, b.level)
+        first, second = a.at_level(level), b.at_level(level)
+        parts = self.context.ring.tensor(first.parts, second.parts, self.context.basis(level))
+        return Ciphertext(parts, rounded_scale(a.scale * b.scale))
+
+    def square(self, a: Ciphertext) -> Ciphertext:
+        """a * a, as `mul`."""
+        return self.mul(a, a)
+
+    def relinearize(self, a: Ciphertext) -> Ciphertext:
+        """Two parts that decrypt as the three did.
+
+        Raises:
+            MissingKey: no relinearisation key serves this level.
+        """
+        if len(a.parts) == 2:
+            return a
+        pair = self._switched(a.parts[2], self.keys.for_product(a.level), a.level)
+        return Ciphertext(self.context.ring.add(pair, a.parts[:2], self.context.basis(a.level)), a.scale)
+
+    def mul_plain(self, a: Ciphertext, values: complex | ArrayLike, scale: Fraction | None = None) -> Ciphertext:
+        """a * values at the exact scale `scale`, by default the one whose rescale is canonical; awaits `rescale`.
+
+        A number is multiplied as an integer constant; a vector is encoded at scale / a.scale.
+
+        Raises:
+            OutOfLevels: a is at level 0 and no scale was given.
+            InvalidInput: the values cannot be encoded.
+        """
+        wanted = self._pending(a) if scale is None else scale
+        number = _number(values)
+        if number is not None:
+            return self.mul_constant(a, number, wanted)
+        return self.mul_plaintext(a, self.encoder.encode(values, wanted / a.scale, self.context.basis(a.level)), wanted)
+
+    def mul_plaintext(self, a: Ciphertext, plain: Plaintext, scale: Fraction | None = None) -> Ciphertext:
+        """a times an encoded vector that has the basis of a."""
+        product = self.context.ring.multiply(a.parts, self._plain(plain), self.context.basis(a.level))
+        return Ciphertext(product, rounded_scale(a.scale * plain.scale) if scale is None else scale)
+
+    def mul_constant(self, a: Ciphertext, value: complex, scale: Fraction) -> Ciphertext:
+        """a * value read at `scale`: each part of the number becomes an integer, it times scale / a.scale."""
+        ratio = scale / a.scale
+        product = self._times(a, round(Fraction(complex(value).real) * ratio))
+        if complex(value).imag:
+            turned = self.multiply_by_i(self._times(a, round(Fraction(complex(value).imag) * ratio)))
+            product = self.add(product, turned)
+        return Ciphertext(product.parts, scale)
+
+    def mul_integer(self, a: Ciphertext, value: int) -> Ciphertext:
+        """a * value at the same scale: exact, costs no level, multiplies the noise too."""
+        return self._times(a, value)
+
+    def multiply_by_i(self, a: Ciphertext) -> Ciphertext:
+        """i * a: the product with X^(N/2), exact and free of noise."""
+        basis = self.context.basis(a.level)
+        return Ciphertext(self.context.ring.multiply(a.parts, self._monomial(a.level), basis), a.scale)
+
+    # Levels and scales
+
+    def rescale(self, a: Ciphertext) -> Ciphertext:
+        """Divide by the level's prime, message scale included.
+
+        Raises:
+            OutOfLevels: a is at level 0.
+        """
+        if a.level == 0:
+            raise OutOfLevels("a rescale", 1, 0)
+        parts = self.context.ring.mod_down(a.parts, self.context.basis(a.level), 1)
+        return Ciphertext(parts, rounded_scale(a.scale / self.context.modulus(a.level)))
+
+    def drop_level(self, a: Ciphertext, level: int) -> Ciphertext:
+        """The same message at a lower level and its canonical scale.
+
+        Raises:
+            OutOfLevels: the level is above that of a.
+        """
+        if level > a.level:
+            raise OutOfLevels("a drop of levels", level, a.level)
+        if same_scale(a.scale, self.context.scale(level)):
+            return a.at_level(level)
+        if level == a.level:
+            raise OutOfLevels("a correction of scale", 1, 0)
+        above = a.at_level(level + 1)
+        return self.rescale(self.mul_constant(above, 1, self.context.parameters.pending_scale(level + 1)))
+
+    # Automorphisms
+
+    def rotate(self, a: Ciphertext, step: int) -> Ciphertext:
+        """y[i] = x[(i + step) mod slots].
+
+        Raises:
+            MissingKey: no Galois key for that step serves this level.
+        """
+        return a if step % self.context.slots == 0 else self.automorphism(a, self.context.galois_element(step))
+
+    def conjugate(self, a: Ciphertext) -> Ciphertext:
+        """Every slot conjugated.
+
+        Raises:
+            MissingKey: no key for conjugation serves this level.
+        """
+        return self.automorphism(a, self.context.conjugation)
+
+    def automorphism(self, a: Ciphertext, element: int) -> Ciphertext:
+        """m(X) to m(X^element).
+
+        Raises:
+            MissingKey: no key for the element serves this level.
+        """
+        key = self.keys.for_galois(element, a.level)
+        pair = self._switched(_two(a).parts[1], key, a.level, element)
+        return self._turned(a, pair, element)
+
+    def hoist(self, a: Ciphertext) -> Hoisted:
+        """Decompose once, for any number of `rotate_hoisted`."""
+        context = self.context
+        return Hoisted(a, context.ring.decompose(_two(a).parts[1], context.digits(a.level), context.special))
+
+    def rotate_hoisted(self, hoisted: Hoisted, step: int) -> Ciphertext:
+        """`rotate`, without the decomposition.
+
+        Raises:
+            MissingKey: no Galois key for that step serves this level.
+        """
+        if step % self.context.slots == 0:
+            return hoisted.ciphertext
+        element, level = self.context.galois_element(step), hoisted.ciphertext.level
+        extended = self.inner(hoisted.lifted, self.keys.for_galois(element, level), level, element)
+        return self._turned(hoisted.ciphertext, self.mod_down_special(extended, level), element)
+
+    def inner_sum(self, a: Ciphertext, count: int, step: int = 1) -> Ciphertext:
+        """y[i] = sum over j < count of x[i + j step], count a power of two, by rotations of step, 2 step, 4 step, ...
+
+        Raises:
+            MissingKey: the key of one of these rotations is missing.
+        """
+        total, turn = a, step
+        while turn < count * step:
+            total = self.add(total, self.rotate(total, turn))
+            turn *= 2
+        return total
+
+    # The extended basis, for linear transforms and bootstrapping
+
+    def inner(self, lifted: Residues, key: SwitchingKey, level: int, element: int = 1) -> Residues:
+        """Key switching without its division by the special primes: [2, level + 1 + special, N]."""
+        context = self.context
+        return context.ring.key_switch_inner(
+            lifted, key.rows, context.extended(level), context.extended(key.level), galois_element=element
+        )
+
+    def mod_down_special(self, x: Residues, level: int) -> Residues:
+        """Divide by the special primes: extended basis to the basis of the level."""
+        return self.context.ring.mod_down(x, self.context.extended(level), len(self.context.special))
+
+    def switch_key(self, a: Ciphertext, key: SwitchingKey) -> Ciphertext:
+        """The same message under the key's target secret."""
+        pair = self._switched(_two(a).parts[1], key, a.level)
+        return self._turned(a, pair, 1)
+
+    def _switched(self, x: Residues, key: SwitchingKey, level: int, element: int = 1) -> Residues:
+        context = self.context
+        return context.ring.key_switch(
+            x,
+            key.rows,
+            context.digits(level),
+            context.special,
+            context.extended(key.level),
+            galois_element=element,
+        )
+
+    def _turned(self, a: Ciphertext, pair: Residues, element: int) -> Ciphertext:
+        ring, basis = self.context.ring, self.context.basis(a.level)
+        first = a.parts[0] if element == 1 else ring.automorphism(a.parts[0], element, basis)
+        return Ciphertext(np.stack([ring.add(pair[0], first, basis), pair[1]]), a.scale)
+
+    def _aligned(self, a: Ciphertext, b: Ciphertext) -> tuple[Ciphertext, Ciphertext]:
+        if not same_scale(a.scale, b.scale):
+            raise ValueError(
+                f"a sum of scales {float(a.scale):.10g} and {float(b.scale):.10g}; rescale or drop levels first"
+            )
+        level = min(a.level, b.level)
+        return a.at_level(level), b.at_level(level)
+
+    def _times(self, a: Ciphertext, value: int) -> Ciphertext:
+        return Ciphertext(self.context.ring.multiply_scalar(a.parts, value, self.context.basis(a.level)), a.scale)
+
+    def _plain(self, plain: Plaintext) -> Residues:
+        return plain.expanded(self.context.parameters.ring_degree)
+
+    def _pending(self, a: Ciphertext) -> Fraction:
+        if a.level == 0:
+            raise OutOfLevels("a product with a plaintext", 1, 0)
+        return self.context.parameters.pending_scale(a.level)
+
+    def _quarter_monomial(self, level: int) -> Residues:
+        basis, degree = self.context.basis(level), self.context.parameters.ring_degree
+        monomial = np.zeros(degree, dtype=np.int64)
+        monomial[degree // 2] = 1
+        return self.context.ring.ntt(self.context.ring.reduce_signed(monomial, basis), basis)
+
+
+def _number(values: complex | ArrayLike) -> complex | None:
+    return complex(values) if isinstance(values, int | float | complex | np.number) else None
+
+
+def _joined(first: Residues, rest: Residues) -> Residues:
+    return np.concatenate([first, rest]) if len(rest) else first
+
+
+def _two(a: Ciphertext) -> Ciphertext:
+    if len(a.parts) != 2:
+        raise ValueError("a ciphertext of three parts is relinearised before it is turned")
+    return a

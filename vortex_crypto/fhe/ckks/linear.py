@@ -1,0 +1,171 @@
+"""Matrices times encrypted vectors: diagonals, baby steps and giant steps, hoisted twice.
+
+y_i = sum_j D_ij x_j = sum_g turn_g( sum_{j,b} turn_{-g}(diag_{ij,g+b}) * turn_b(x_j) ). Each operand is decomposed
+once for all its baby steps, whose key switches stay in the extended basis; the sums over babies stay there too, and so
+do the giant steps' results: one division by the special primes for each giant step and two for each result (Bossuat et
+al., ia.cr/2020/1203, algorithm 6). With few keys, both kinds of step are walked along trees of the steps that have one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vortex_crypto.arith.ring.kernels import Residues
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, Plaintext
+from vortex_crypto.fhe.ckks.encoder import Encoder
+from vortex_crypto.fhe.ckks.evaluator import Evaluator
+from vortex_crypto.fhe.rotations import Split, tree
+
+Vector = NDArray[np.float64] | NDArray[np.complex128]
+Blocks = Sequence[Sequence[Sequence[tuple[int, Vector]]]]
+"""blocks[i][j] lists the diagonals (offset, entries) of D_ij: y[s] = sum of entries[s] * x[(s + offset) mod slots]."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    baby: int
+    values: Vector
+
+
+class Transform:
+    """A matrix of diagonals made ready for one level and one pair of scales.
+
+    Plaintexts are encoded at first use and kept while they fit the cache.
+
+    Args:
+        encoder: encodes the diagonals.
+        blocks: the matrix; entries of a diagonal have a length that divides `slots`.
+        split: how offsets are cut into giant and baby steps.
+        slots: number of slots that offsets are counted in.
+        level: level of the operands.
+        ratio: scale of the result, awaiting its rescale, over the scale of the operands.
+        steps: rotations that have keys; None if every step of the split has.
+        cache_bytes: memory for encoded diagonals.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        blocks: Blocks,
+        split: Split,
+        *,
+        slots: int,
+        level: int,
+        ratio: Fraction,
+        steps: Sequence[int] | None = None,
+        cache_bytes: int = 1 << 30,
+    ) -> None:
+        self.encoder, self.slots, self.level, self.ratio = encoder, slots, level, ratio
+        self.babies = [tree(babies, steps, slots) for babies in split.babies]
+        self.giants = [tree(giants, steps, slots) for giants in split.giants]
+        self._cache: OrderedDict[tuple[int, int, int, int], Plaintext] = OrderedDict()
+        self._room = cache_bytes
+        self._entries: list[list[dict[int, list[_Entry]]]] = []
+        for row in blocks:
+            cells: list[dict[int, list[_Entry]]] = []
+            for block in row:
+                cell: dict[int, list[_Entry]] = {}
+                for offset, values in block:
+                    giant, baby = split.parts(offset, slots)
+                    cell.setdefault(giant, []).append(_Entry(baby, np.roll(values, giant % len(values))))
+                cells.append(cell)
+            self._entries.append(cells)
+
+    @property
+    def rotations(self) -> frozenset[int]:
+        """Every step this transform needs a key for."""
+        return frozenset(step for edges in (*self.babies, *self.giants) for _, _, step in edges)
+
+    def apply(self, evaluator: Evaluator, xs: Sequence[Ciphertext]) -> list[Ciphertext]:
+        """The products, one for each row, each awaiting its rescale.
+
+        Raises:
+            MissingKey: a rotation's key is missing or serves lower levels alone.
+        """
+        machine = _Machine(evaluator, self.level)
+        sums: list[dict[int, Residues]] = [{} for _ in self._entries]
+        for column, x in enumerate(xs):
+            turned = machine.babies(x.at_level(self.level), self.babies[column])
+            for row, cells in enumerate(self._entries):
+                for giant, entries in cells[column].items():
+                    weights = [self._encoded(row, column, giant, entry) for entry in entries]
+                    part = machine.weighted(weights, [turned[entry.baby] for entry in entries])
+                    known = sums[row].get(giant)
+                    sums[row][giant] = part if known is None else machine.add(known, part)
+        scale = xs[0].scale * self.ratio
+        return [machine.gather(parts, edges, scale) for parts, edges in zip(sums, self.giants, strict=True)]
+
+    def _encoded(self, row: int, column: int, giant: int, entry: _Entry) -> Residues:
+        context = self.encoder.context
+        key = (row, column, giant, entry.baby)
+        plain = self._cache.get(key)
+        if plain is None:
+            plain = self.encoder.encode(entry.values, self.ratio, context.extended(self.level))
+            if plain.residues.nbytes <= self._room:
+                self._room -= plain.residues.nbytes
+                self._cache[key] = plain
+        return plain.expanded(context.parameters.ring_degree)
+
+
+class _Machine:
+    """Arithmetic of one transform in the extended basis of one level."""
+
+    def __init__(self, evaluator: Evaluator, level: int) -> None:
+        self.evaluator, self.level = evaluator, level
+        self.context = evaluator.context
+        self.ring = self.context.ring
+        self.basis = self.context.extended(level)
+
+    def add(self, a: Residues, b: Residues) -> Residues:
+        return self.ring.add(a, b, self.basis)
+
+    def weighted(self, weights: list[Residues], terms: list[Residues]) -> Residues:
+        total: Residues = self.ring.weighted_sums([weights], terms, self.basis)[0]
+        return total
+
+    def babies(self, x: Ciphertext, edges: Sequence[tuple[int, int, int]]) -> dict[int, Residues]:
+        """The operand turned by every baby step, times the special primes, in the extended basis."""
+        turned = {0: self.lifted(x)}
+        hoisted = {0: self.evaluator.hoist(x)} if edges else {}
+        for node, parent, step in edges:
+            if parent not in hoisted:
+                lowered = self.evaluator.mod_down_special(turned[parent], self.level)
+                hoisted[parent] = self.evaluator.hoist(Ciphertext(lowered, x.scale))
+            source = hoisted[parent]
+            first = turned[parent][0]
+            turned[node] = self.turn(first, source.lifted, step)
+        return turned
+
+    def turn(self, first: Residues, lifted: Residues, step: int) -> Residues:
+        """A pair whose second part is decomposed, turned; `first` is its first part in the extended basis."""
+        element = self.context.galois_element(step)
+        key = self.evaluator.keys.for_galois(element, self.level)
+        pair = self.evaluator.inner(lifted, key, self.level, element)
+        pair[0] = self.add(pair[0], self.ring.automorphism(first, element, self.basis))
+        return pair
+
+    def lifted(self, x: Ciphertext) -> Residues:
+        """x times the special primes: zero modulo those."""
+        result = np.zeros((2, len(self.basis), self.ring.degree), dtype=np.uint64)
+        low = self.context.basis(self.level)
+        result[:, : len(low)] = self.ring.multiply_scalar(x.parts, self.context.special_product, low)
+        return result
+
+    def gather(self, sums: dict[int, Residues], edges: Sequence[tuple[int, int, int]], scale: Fraction) -> Ciphertext:
+        """Carry the sums along the giant steps' tree to its root, and divide by the special primes."""
+        if not sums:
+            zero = np.zeros((2, self.level + 1, self.ring.degree), dtype=np.uint64)
+            return Ciphertext(zero, scale)
+        for node, parent, step in reversed(edges):
+            part = sums.pop(node)
+            second = self.evaluator.mod_down_special(part[1], self.level)
+            lifted = self.ring.decompose(second, self.context.digits(self.level), self.context.special)
+            turned = self.turn(part[0], lifted, step)
+            sums[parent] = self.add(sums[parent], turned) if parent in sums else turned
+        return Ciphertext(self.evaluator.mod_down_special(sums[0], self.level), scale)
