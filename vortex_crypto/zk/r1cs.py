@@ -15,6 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from vortex_crypto.arith.field.arrays import decode, encode
+from vortex_crypto.arith.field.bn254 import FR
+from vortex_crypto.arith.field.kernels import FieldKernels
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -24,8 +28,8 @@ class SparseMatrix:
 
     Attributes:
         indptr: int64 [rows + 1].
-        indices: uint32 [nnz], the columns (wires).
-        values: uint64 [nnz, 4], little-endian limbs of residues below r, plain (not Montgomery).
+        indices: int64 [nnz], the columns (wires).
+        values: uint64 [nnz, 4], little-endian limbs in Montgomery form, as the kernels of `arith.field` take them.
     """
 
     indptr: Array
@@ -49,19 +53,26 @@ class SparseMatrix:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Iterable[tuple[int, int]]]) -> SparseMatrix:
-        """From one sequence of (wire, value) a row; for tests and small foreign files."""
+        """From one sequence of (wire, plain value) a row; for tests and small foreign files."""
         terms = [list(row) for row in rows]
         flat = [term for row in terms for term in row]
         indptr = np.cumsum([0, *map(len, terms)], dtype=np.int64)
-        packed = b"".join(value.to_bytes(32, "little") for _, value in flat)
-        values = np.frombuffer(packed, dtype="<u8").reshape(-1, 4)
-        return cls(indptr, np.array([wire for wire, _ in flat], dtype=np.uint32), values)
+        values = encode(FR, (value for _, value in flat)).reshape(-1, 4)
+        return cls(indptr, np.array([wire for wire, _ in flat], dtype=np.int64), values)
 
     def row(self, index: int) -> list[tuple[int, int]]:
-        """Row `index` as (wire, value) pairs; for messages and tests."""
+        """Row `index` as (wire, plain value) pairs; for messages and tests."""
         span = slice(int(self.indptr[index]), int(self.indptr[index + 1]))
-        values = [int.from_bytes(value.tobytes(), "little") for value in self.values[span]]
-        return list(zip(map(int, self.indices[span]), values, strict=True))
+        return list(zip(map(int, self.indices[span]), decode(FR, self.values[span]), strict=True))
+
+    def slice(self, start: int, stop: int) -> SparseMatrix:
+        """Rows [start, stop), sharing memory."""
+        low, high = int(self.indptr[start]), int(self.indptr[stop])
+        return SparseMatrix(self.indptr[start : stop + 1] - low, self.indices[low:high], self.values[low:high])
+
+    def times(self, vector: Array, kernels: FieldKernels, *, threads: int = 0) -> Array:
+        """This matrix times a vector uint64 [columns, 4]: uint64 [rows, 4]."""
+        return kernels.csr_times_vector(self.indptr, self.indices, self.values, vector, threads=threads)
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,7 @@ class R1cs:
         """SHA-256 (hex) of everything but the origins."""
         hasher = hashlib.sha256(f"r1cs {self.n_wires} {self.n_public} {self.n_challenges}".encode())
         for matrix in (self.a, self.b, self.c):
-            for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<u4"), (matrix.values, "<u8")):
+            for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<i8"), (matrix.values, "<u8")):
                 hasher.update(len(array).to_bytes(8, "little"))
                 hasher.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
         for commitment in self.commitments:

@@ -135,7 +135,7 @@ B2: Fq2 = fq2_mul((B, 0), fq2_inverse(NON_RESIDUE))
 FROBENIUS: tuple[Fq2, ...] = tuple(fq2_pow(NON_RESIDUE, i * (P - 1) // 6) for i in range(6))
 """ξ^(i(p-1)/6): the p-power Frobenius multiplies the coefficient of w^i, conjugated, by the i-th of these."""
 
-CUBE_ROOT_FQ = pow(2, (P - 1) // 3, P)
+CUBE_ROOT_FQ = next(root for root in (pow(base, (P - 1) // 3, P) for base in (2, 3, 5, 7)) if root != 1)
 """A primitive cube root of one in Fq: (x, y) -> (CUBE_ROOT_FQ·x, y) is an endomorphism of E."""
 
 
@@ -186,8 +186,8 @@ GLV_BASIS = _short_basis()
 
 def _check() -> None:
     """The constants hold together; a failure here is a damaged file."""
-    (x2, y2), twist_right = G2_GENERATOR, fq2_mul
-    cube = twist_right(twist_right(x2, x2), x2)
+    x2, y2 = G2_GENERATOR
+    cube = fq2_mul(fq2_mul(x2, x2), x2)
     facts = {
         "the primes are those of a BN curve": P.bit_length() == 254 and R.bit_length() == 254,
         "p and r pass Fermat's test": all(pow(base, n - 1, n) == 1 for n in (P, R) for base in (2, 3, 5, 7, 11)),
@@ -197,7 +197,10 @@ def _check() -> None:
         "the root of unity has order 2^28": pow(FR_ROOT, 1 << 27, R) == R - 1,
         "the two-adicity is 28": (R - 1) % (1 << 29) == 1 << 28,
         "ξ is neither square nor cube": all(fq2_pow(NON_RESIDUE, (P * P - 1) // k) != (1, 0) for k in (2, 3)),
-        "λ is a cube root of one": (EIGENVALUE**2 + EIGENVALUE + 1) % R == 0,
+        "β is a primitive cube root of one": (CUBE_ROOT_FQ**2 + CUBE_ROOT_FQ + 1) % P == 0,
+        "λ is a primitive cube root of one": (EIGENVALUE**2 + EIGENVALUE + 1) % R == 0,
+        "λ is the eigenvalue of β": g1_multiply_affine(G1_GENERATOR, EIGENVALUE)
+        == (CUBE_ROOT_FQ * G1_GENERATOR[0] % P, G1_GENERATOR[1]),
         "the GLV basis is in the lattice": all((a + b * EIGENVALUE) % R == 0 for a, b in GLV_BASIS),
         "the GLV basis has determinant ±r": abs(GLV_BASIS[0][0] * GLV_BASIS[1][1] - GLV_BASIS[0][1] * GLV_BASIS[1][0])
         == R,

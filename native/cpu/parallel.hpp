@@ -1,0 +1,165 @@
+// Threads over independent tasks: limbs, rows, blocks, windows.
+#pragma once
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace vx {
+
+// Processors this process may run on.
+inline unsigned processors() {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+        return static_cast<unsigned>(CPU_COUNT(&set));
+    }
+#endif
+    unsigned n = std::thread::hardware_concurrency();
+    return n == 0 ? 1 : n;
+}
+
+// Tasks 0 .. count-1 handed out one at a time; the first exception of any of them is kept for the caller.
+class TaskQueue {
+public:
+    TaskQueue(size_t count, const std::function<void(size_t, unsigned)>& body) : count_(count), body_(body) {}
+
+    void work(unsigned worker) {
+        for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
+            try {
+                body_(i, worker);
+            } catch (...) {
+                std::lock_guard<std::mutex> lock(mutex_);
+                if (!error_) {
+                    error_ = std::current_exception();
+                }
+                next_.store(count_);
+            }
+        }
+    }
+
+    void rethrow() const {
+        if (error_) {
+            std::rethrow_exception(error_);
+        }
+    }
+
+private:
+    size_t count_;
+    const std::function<void(size_t, unsigned)>& body_;
+    std::atomic<size_t> next_{0};
+    std::mutex mutex_;
+    std::exception_ptr error_;
+};
+
+// A fixed crew of threads, for kernels too short to start threads of their own. Owned by the object whose kernels it
+// runs. `run` may be called from several threads; their jobs take turns. After a fork the child runs alone.
+class Pool {
+public:
+    // threads = 0 means one a processor. The threads start with the first job that can use them.
+    explicit Pool(unsigned threads) : size_(threads == 0 ? processors() : threads) {}
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    ~Pool() {
+        if (owner_ != getpid()) {
+            for (std::thread& t : crew_) {
+                t.detach();  // the threads stayed in the parent
+            }
+            return;
+        }
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            closing_ = true;
+        }
+        wake_.notify_all();
+        for (std::thread& t : crew_) {
+            t.join();
+        }
+    }
+
+    unsigned size() const { return size_; }
+
+    // body(task, worker) for every task below count; worker < size() names the thread's own scratch.
+    void run(size_t count, const std::function<void(size_t, unsigned)>& body) {
+        TaskQueue queue(count, body);
+        std::lock_guard<std::mutex> turn(turn_);
+        if (size_ == 1 || count < 2 || owner_ != getpid()) {
+            queue.work(0);
+            queue.rethrow();
+            return;
+        }
+        while (crew_.size() + 1 < size_) {
+            unsigned worker = static_cast<unsigned>(crew_.size()) + 1;
+            crew_.emplace_back([this, worker, seen = job_] { serve(worker, seen); });
+        }
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            queue_ = &queue;
+            busy_ = static_cast<unsigned>(crew_.size());
+            ++job_;
+        }
+        wake_.notify_all();
+        queue.work(0);
+        std::unique_lock<std::mutex> lock(mutex_);
+        done_.wait(lock, [this] { return busy_ == 0; });
+        lock.unlock();
+        queue.rethrow();
+    }
+
+private:
+    void serve(unsigned worker, size_t seen) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [&] { return closing_ || job_ != seen; });
+            if (closing_) {
+                return;
+            }
+            seen = job_;
+            TaskQueue* queue = queue_;
+            lock.unlock();
+            queue->work(worker);
+            lock.lock();
+            if (--busy_ == 0) {
+                done_.notify_one();
+            }
+        }
+    }
+
+    const unsigned size_;
+    const pid_t owner_ = getpid();
+    std::mutex turn_;  // one job at a time
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable wake_, done_;
+    std::vector<std::thread> crew_;
+    TaskQueue* queue_ = nullptr;
+    size_t job_ = 0;
+    unsigned busy_ = 0;
+    bool closing_ = false;
+};
+
+// body(task, worker) for every task below count on up to `threads` threads (0: one a processor), started for this call.
+inline void parallel_for(unsigned threads, size_t count, const std::function<void(size_t, unsigned)>& body) {
+    unsigned wanted = threads == 0 ? processors() : threads;
+    size_t size = wanted < count ? wanted : count;
+    TaskQueue queue(count, body);
+    std::vector<std::thread> crew;
+    for (unsigned worker = 1; worker < size; ++worker) {
+        crew.emplace_back([&queue, worker] { queue.work(worker); });
+    }
+    queue.work(0);
+    for (std::thread& t : crew) {
+        t.join();
+    }
+    queue.rethrow();
+}
+
+}  // namespace vx

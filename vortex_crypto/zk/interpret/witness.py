@@ -1,0 +1,139 @@
+"""Solving: from inputs to the value of every wire, in whole arrays, pausing where the challenges are drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vortex_crypto.arith.field.kernels import FieldKernels
+from vortex_crypto.errors import InvalidInput, Unsatisfied
+from vortex_crypto.zk import hints
+from vortex_crypto.zk.field import MODULUS, as_int, default_kernels, from_ints, to_ints, to_plain_ints
+from vortex_crypto.zk.linear import Linear
+from vortex_crypto.zk.plan import Draw, Expect, Hint, Product, Program
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+Challenges = Callable[[Array], Sequence[int]]
+"""From the wires solved so far, uint64 [n_wires, 4], to the challenges."""
+
+
+def solve(
+    program: Program,
+    inputs: Mapping[str, Any],
+    *,
+    challenges: Challenges | None = None,
+    masks: Mapping[str, int] | None = None,
+    replace: Mapping[str, hints.Function] | None = None,
+    strict: bool = True,
+    kernels: FieldKernels | None = None,
+    threads: int = 0,
+) -> Array:
+    """The witness, uint64 [n_wires, 4] in Montgomery form.
+
+    Args:
+        program: what to solve.
+        inputs: integers for each given signal, of its shape.
+        challenges: draws the challenges; by default they are a digest of the public and committed wires, which serves
+            checks and audits, while a prover hashes the commitments.
+        masks: the hiding value of a commitment, by its name; drawn from the operating system where missing.
+        replace: hints to use in place of the registered ones, by name; for trying to cheat.
+        strict: refuse values that break a range when they appear, by name, instead of leaving them to the constraints.
+        kernels: the engine.
+        threads: threads for the kernels, 0 for one a processor.
+
+    Raises:
+        InvalidInput: an input is missing, unknown, of another shape, or not of integers.
+        Unsatisfied: `strict`, and a value lies outside of the range its origin allows.
+    """
+    kernels = kernels or default_kernels()
+    witness = np.zeros((program.r1cs.n_wires, 4), dtype=np.uint64)
+    witness[0] = from_ints([1], kernels)[0]
+    _place_inputs(program, inputs, witness, kernels)
+    for commitment, wires in zip(program.r1cs.commitments, program.r1cs.committed, strict=True):
+        value = (masks or {}).get(commitment.name)
+        value = secrets.randbelow(MODULUS) if value is None else value
+        witness[wires[-1]] = from_ints([value], kernels)[0]
+    functions = {**hints.HINTS, **(replace or {})}
+    for step in program.steps:
+        if isinstance(step, Product):
+            a, b = (m.slice(step.start, step.stop) for m in (program.r1cs.a, program.r1cs.b))
+            left, right = (m.times(witness, kernels, threads=threads) for m in (a, b))
+            witness[step.wires] = kernels.fr.mul(left, right, threads=threads)
+        elif isinstance(step, Hint):
+            _run_hint(step, functions, witness, kernels)
+        elif isinstance(step, Expect):
+            if strict:
+                _expect(step, witness, kernels)
+        elif isinstance(step, Draw):
+            draw = challenges or (lambda w: digest_challenges(program, w))
+            start = 1 + program.r1cs.n_public
+            drawn = list(draw(witness))
+            witness[start : start + len(drawn)] = from_ints(np.array(drawn, dtype=object), kernels)
+    return witness
+
+
+def outputs(program: Program, witness: Array, kernels: FieldKernels | None = None) -> dict[str, Array]:
+    """The exposed signals, as centred integers of their shapes."""
+    kernels = kernels or default_kernels()
+    exposed = [signal for signal in program.signals if not signal.given]
+    return {s.name: to_ints(witness[s.wires], kernels).reshape(s.shape) for s in exposed}
+
+
+def public_values(program: Program, witness: Array, kernels: FieldKernels | None = None) -> list[int]:
+    """The public wires' values in [0, r), in order: what a verifier is given."""
+    return to_plain_ints(witness[1 : 1 + program.r1cs.n_public], kernels or default_kernels())
+
+
+def digest_challenges(program: Program, witness: Array) -> list[int]:
+    """Challenges that depend on every public and committed wire."""
+    fixed = hashlib.sha256(witness[: 1 + program.r1cs.n_public].tobytes())
+    fixed.update(witness[program.r1cs.n_statement : program.r1cs.first_private].tobytes())
+    seed = fixed.digest()
+    draw = (hashlib.sha512(seed + bytes([k])).digest() for k in range(program.r1cs.n_challenges))
+    return [int.from_bytes(value, "big") % MODULUS for value in draw]
+
+
+def evaluate(x: Linear, witness: Array, kernels: FieldKernels) -> Array:
+    """The values of linear combinations, uint64 [size, 4]."""
+    return witness[x.wires] if x.is_wires else x.matrix().times(witness, kernels)
+
+
+def _place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, kernels: FieldKernels) -> None:
+    given = {signal.name: signal for signal in program.signals if signal.given}
+    if set(given) != set(inputs):
+        raise InvalidInput(f"{program.name} takes the inputs {sorted(given)}, and {sorted(inputs)} are given")
+    for name, signal in given.items():
+        values = np.asarray(inputs[name])
+        if values.shape != signal.shape:
+            raise InvalidInput(f"input {name!r} has shape {values.shape}; {signal.shape} is expected")
+        if values.dtype.kind not in "biuO":
+            raise InvalidInput(f"input {name!r} must hold integers, not {values.dtype}")
+        witness[signal.wires] = from_ints(values, kernels)
+
+
+def _run_hint(step: Hint, functions: Mapping[str, hints.Function], witness: Array, kernels: FieldKernels) -> None:
+    if step.name not in functions:
+        raise InvalidInput(f"{step.origin}: no hint is registered as {step.name!r}")
+    values = [evaluate(x, witness, kernels) for x in step.inputs]
+    results = functions[step.name](kernels, values, **step.parameters)
+    for wires, result in zip(step.outputs, results, strict=True):
+        is_field = result.dtype == np.uint64 and result.ndim == 2
+        witness[wires] = result if is_field else from_ints(result, kernels)
+
+
+def _expect(step: Expect, witness: Array, kernels: FieldKernels) -> None:
+    plain = kernels.fr.from_montgomery(evaluate(step.values, witness, kernels))
+    limb, bits = divmod(step.bits, 64)
+    above = plain[:, limb + 1 :].any(axis=1)
+    if limb < 4:
+        above |= plain[:, limb] >> np.uint64(bits) != 0
+    if above.any():
+        k = int(np.argmax(above))
+        value = as_int(kernels.fr.to_montgomery(plain[k : k + 1])[0])
+        value = value - MODULUS if value > MODULUS // 2 else value
+        raise Unsatisfied(f"{step.origin}: element {k} is {value}, outside of [0, 2^{step.bits})")
