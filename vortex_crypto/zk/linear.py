@@ -118,7 +118,7 @@ class Linear:
         return _scale(self.broadcast_to(shape), np.broadcast_to(factor, shape).reshape(-1))
 
     def __rmul__(self, factor: Any) -> Linear:
-        return self * factor
+        return self.__mul__(factor)
 
     def sum(self, axis: int = -1) -> Linear:
         """Sums along one axis."""

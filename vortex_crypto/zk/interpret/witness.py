@@ -53,7 +53,7 @@ def solve(
     kernels = kernels or default_kernels()
     witness = np.zeros((program.r1cs.n_wires, 4), dtype=np.uint64)
     witness[0] = from_ints([1], kernels)[0]
-    _place_inputs(program, inputs, witness, kernels)
+    place_inputs(program, inputs, witness, kernels)
     for commitment, wires in zip(program.r1cs.commitments, program.r1cs.committed, strict=True):
         value = (masks or {}).get(commitment.name)
         value = secrets.randbelow(MODULUS) if value is None else value
@@ -103,7 +103,8 @@ def evaluate(x: Linear, witness: Array, kernels: FieldKernels) -> Array:
     return witness[x.wires] if x.is_wires else x.matrix().times(witness, kernels)
 
 
-def _place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, kernels: FieldKernels) -> None:
+def place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, kernels: FieldKernels) -> None:
+    """Write the inputs to their wires; raises as `solve`."""
     given = {signal.name: signal for signal in program.signals if signal.given}
     if set(given) != set(inputs):
         raise InvalidInput(f"{program.name} takes the inputs {sorted(given)}, and {sorted(inputs)} are given")

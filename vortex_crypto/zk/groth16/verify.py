@@ -1,0 +1,147 @@
+"""The Groth16 verifier: one pairing product a proof, or one for many proofs of one key.
+
+Both equations of `keys` are checked as one product, the second raised to a factor that the whole proof determines.
+A proof that is well-formed and wrong gives False; anything malformed raises.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vortex_crypto.arith.field.bn254 import R
+from vortex_crypto.arith.field.kernels import FieldKernels
+from vortex_crypto.errors import InvalidInput, MalformedProof
+from vortex_crypto.zk.field import default_kernels, one
+from vortex_crypto.zk.groth16 import transcript
+from vortex_crypto.zk.groth16.keys import Proof, VerifyingKey
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def verify(
+    key: VerifyingKey,
+    proof: Proof,
+    public: Sequence[int],
+    *,
+    expected: dict[str, Array] | None = None,
+    kernels: FieldKernels | None = None,
+) -> bool:
+    """Whether the proof shows the statement.
+
+    Args:
+        key: the verifying key.
+        proof: the proof.
+        public: the public values, integers in [0, r), in the order of the key.
+        expected: the points, uint64 [2, 4], that persistent commitments must equal, by name: what their owners
+            published. A persistent commitment that is not named here may be to anything.
+        kernels: the engine.
+
+    Raises:
+        InvalidInput: too few or too many public values, one that is not in [0, r), or an unknown commitment's name.
+        MalformedProof: a point is not in its group, or the count of commitments is not the key's.
+    """
+    return verify_batch(key, [proof], [public], expected=expected, kernels=kernels)
+
+
+def verify_batch(
+    key: VerifyingKey,
+    proofs: Sequence[Proof],
+    publics: Sequence[Sequence[int]],
+    *,
+    expected: dict[str, Array] | None = None,
+    kernels: FieldKernels | None = None,
+) -> bool:
+    """Whether every proof shows its statement, in one product of pairings; as `verify`.
+
+    Each proof's equation is raised to a random 128-bit power, so a wrong proof passes with probability 2^-128.
+    """
+    kernels = kernels or default_kernels()
+    if len(proofs) != len(publics):
+        raise InvalidInput(f"{len(proofs)} proofs and {len(publics)} lists of public values are given")
+    for proof in proofs:
+        check_points(key, proof, kernels)
+    seeds = [transcript.seed(key, public, p.commitments) for p, public in zip(proofs, publics, strict=True)]
+    if not all(_expected(key, proof, expected or {}) for proof in proofs):
+        return False
+    weights = [1] if len(proofs) == 1 else [1 + secrets.randbelow(1 << 128) for _ in proofs]
+    left = [proof.a for proof in proofs]
+    pairs_p = list(kernels.g1.multiply(np.stack(left), _scalars(weights))) if len(proofs) > 1 else left
+    pairs_q = [proof.b for proof in proofs]
+    for p, q in _fixed_pairs(key, proofs, publics, seeds, weights, kernels):
+        pairs_p.append(p)
+        pairs_q.append(q)
+    return kernels.pairing_check(np.stack(pairs_p), np.stack(pairs_q))
+
+
+def check_points(key: VerifyingKey, proof: Proof, kernels: FieldKernels) -> None:
+    """Nothing, if every point of the proof is in its group.
+
+    Raises:
+        MalformedProof: one is not, or a part is missing or too many.
+    """
+    extra = [] if proof.knowledge is None else [proof.knowledge]
+    if len(proof.commitments) != len(key.commitments) or len(extra) != bool(key.commitments):
+        raise MalformedProof(
+            f"the proof has {len(proof.commitments)} commitments and {len(extra)} proofs of knowledge; "
+            f"the key asks for {len(key.commitments)} and {int(bool(key.commitments))}"
+        )
+    points = np.stack([proof.a, proof.c, *proof.commitments, *extra])
+    names = ["A", "C", *(f"commitment {c.name!r}" for c in key.commitments), "the proof of knowledge"]
+    for name, valid in zip(names, kernels.g1.valid(points), strict=False):
+        if not valid:
+            raise MalformedProof(f"{name} is not a point of the curve with reduced coordinates")
+    if not kernels.g2.valid(np.ascontiguousarray(proof.b)[None])[0]:
+        raise MalformedProof("B is not a point of the subgroup of order r with reduced coordinates")
+
+
+def _expected(key: VerifyingKey, proof: Proof, expected: dict[str, Array]) -> bool:
+    names = [c.name for c in key.commitments if c.persistent]
+    unknown = sorted(set(expected) - set(names))
+    if unknown:
+        raise InvalidInput(f"the key has no persistent commitment {unknown}; it has {names}")
+    points = {c.name: point for c, point in zip(key.commitments, proof.commitments, strict=True)}
+    return all(np.array_equal(points[name], value) for name, value in expected.items())
+
+
+def _scalars(values: Sequence[int]) -> Array:
+    return np.stack([one(value % R) for value in values])
+
+
+def _fixed_pairs(
+    key: VerifyingKey,
+    proofs: Sequence[Proof],
+    publics: Sequence[Sequence[int]],
+    seeds: Sequence[bytes],
+    weights: Sequence[int],
+    kernels: FieldKernels,
+) -> list[tuple[Array, Array]]:
+    """The pairs whose second point belongs to the key, with the sums of all proofs on the other side.
+
+    e(-Σρ·α, β) · e(-Σρ·(IC + ΣD), γ) · e(-Σρ·C, δ) · Π_k e(Σρμ·f^k·D_k, -σ_k·G) · e(Σρμ·P, G)
+    """
+    g1 = kernels.g1
+    ic = [0] * len(key.ic)
+    for weight, public, seed in zip(weights, publics, seeds, strict=True):
+        for place, value in enumerate([1, *public, *transcript.challenges(seed, key.n_challenges)]):
+            ic[place] = (ic[place] - weight * value) % R
+    bound = [point for proof in proofs for point in proof.commitments]
+    repeated = [-weight for weight, proof in zip(weights, proofs, strict=True) for _ in proof.commitments]
+    statement = g1.msm(np.concatenate([key.ic, *(p[None] for p in bound)]), _scalars([*ic, *repeated]))
+    total = g1.msm(np.stack([proof.c for proof in proofs]), _scalars([-weight for weight in weights]))
+    alpha = g1.multiply(key.alpha_g1[None], _scalars([-sum(weights)]))[0]
+    pairs = [(alpha, key.beta_g2), (statement, key.gamma_g2), (total, key.delta_g2)]
+    if key.commitment_g is None:
+        return pairs
+    merged = [w * transcript.merge(s, p) % R for w, s, p in zip(weights, seeds, proofs, strict=True)]
+    folds = [transcript.fold(seed) for seed in seeds]
+    for place, commitment in enumerate(key.commitments):
+        factors = [m * pow(f, place, R) for m, f in zip(merged, folds, strict=True)]
+        points = np.stack([proof.commitments[place] for proof in proofs])
+        pairs.append((g1.msm(points, _scalars(factors)), commitment.g_sigma_neg))
+    knowledge = np.stack([p.knowledge for p in proofs if p.knowledge is not None])
+    pairs.append((g1.msm(knowledge, _scalars(merged)), key.commitment_g))
+    return pairs
