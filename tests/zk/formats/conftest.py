@@ -1,0 +1,23 @@
+"""Files that snarkjs 0.7.6 and circom2 0.2.23 made of `multiplier.circom`, by tests/foreign/make_vectors.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vortex_crypto.arith.field import engine
+from vortex_crypto.arith.field.kernels import FieldKernels
+
+VECTORS = Path(__file__).parent / "vectors"
+
+
+@pytest.fixture(scope="session")
+def kernels() -> FieldKernels:
+    return engine("reference")
+
+
+@pytest.fixture(scope="session")
+def vector() -> Callable[[str], Path]:
+    return lambda name: VECTORS / name
