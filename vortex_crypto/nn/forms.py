@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
 import sympy
 
@@ -60,3 +61,30 @@ class Unsupported:
 
 
 Form = Affine | Elementwise | Bilinear | Unsupported
+
+
+def sparse(rows: Array, columns: Array, values: Array, shape: tuple[int, int]) -> Sparse:
+    """The matrix with `values` at (`rows`, `columns`); repeated places add up, all arrays broadcast together."""
+    rows, columns, values = np.broadcast_arrays(rows, columns, np.asarray(values, np.float64))
+    entries = (values.ravel(), (rows.ravel(), columns.ravel()))
+    return sp.csr_array(sp.coo_array(entries, shape=shape))
+
+
+def selection(index: Array, columns: int, scale: Array | float = 1.0) -> Sparse:
+    """The matrix S with (S x)[i] = scale[i] * x[index[i]], and 0 where index[i] is negative; `index` is flattened."""
+    flat = np.asarray(index, np.int64).ravel()
+    factors = np.broadcast_to(np.asarray(scale, np.float64), np.shape(index)).ravel()
+    kept = flat >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept)])
+    return sp.csr_array((factors[kept], flat[kept], indptr), shape=(flat.size, columns))
+
+
+def positions(shape: tuple[int, ...]) -> Array:
+    """Row-major positions 0, 1, 2 ... in a tensor of that shape."""
+    return np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.int64).reshape(shape)
+
+
+def spread_channels(values: Array, shape: tuple[int, ...]) -> Array:
+    """One value a channel (axis 1), repeated over a tensor of `shape` and flattened; float64."""
+    column = np.asarray(values, np.float64).reshape(-1, *(1,) * (len(shape) - 2))
+    return np.broadcast_to(column, shape).ravel()

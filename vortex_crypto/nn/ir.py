@@ -11,7 +11,7 @@ import enum
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import networkx as nx
 import numpy as np
@@ -81,8 +81,12 @@ class Value:
 class Operator(Protocol):
     """What the graph needs to know of an operator; `nn/op.py` has the whole of it."""
 
-    name: str
-    converts_domain: bool
+    name: ClassVar[str]
+    converts_domain: ClassVar[bool]
+
+    def ref(self, *arrays: Any, **bodies: Any) -> tuple[Array, ...]:
+        """The meaning on NumPy arrays; an operator with sub-graphs gets them as callables."""
+        ...
 
     def fingerprint(self) -> str:
         """Name and attributes as text, for content hashes."""
@@ -112,6 +116,7 @@ class Graph:
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self._producer: dict[str, str] = {}
+        self._readers: dict[str, set[str]] = {}
 
     def add_input(self, value: Value) -> str:
         """Declare a graph input."""
@@ -138,6 +143,8 @@ class Graph:
         for slot, name in enumerate(node.inputs):
             if name and name not in self.values:
                 raise InvalidGraph(f"node {node.name!r} reads {name!r}, which nothing produces")
+            if name:
+                self._readers.setdefault(name, set()).add(node.name)
             if name in self._producer:
                 self.dag.add_edge(self._producer[name], node.name, key=f"{slot}:{name}", value=name)
         for value in outputs:
@@ -151,9 +158,20 @@ class Graph:
         if self.dag.out_degree(name) or any(o in self.outputs for o in node.outputs):
             raise InvalidGraph(f"node {name!r} is still read")
         self.dag.remove_node(name)
-        for value in node.outputs:
-            if value:
-                del self.values[value], self._producer[value]
+        for value in filter(None, node.inputs):
+            self._readers[value].discard(name)
+        for value in filter(None, node.outputs):
+            del self.values[value], self._producer[value]
+
+    def remove_constant(self, name: str) -> None:
+        """Remove a constant that nothing reads."""
+        if self.is_read(name):
+            raise InvalidGraph(f"constant {name!r} is still read")
+        del self.constants[name], self.values[name]
+
+    def is_read(self, value: str) -> bool:
+        """Whether a node reads `value`, or it is an output."""
+        return bool(self._readers.get(value)) or value in self.outputs
 
     def node(self, name: str) -> Node:
         """The node of that name."""
@@ -173,7 +191,8 @@ class Graph:
 
     def consumers(self, value: str) -> list[Node]:
         """The nodes that read `value`, in order of insertion."""
-        return [node for node in (self.node(name) for name in self.dag.nodes) if value in node.inputs]
+        readers = self._readers.get(value, set())
+        return [self.node(name) for name in self.dag.nodes if name in readers]
 
     def verify(self) -> None:
         """Check the rules of the IR.

@@ -1,1 +1,34 @@
-"""ONNX operators, one a file."""
+"""ONNX operators, a family a file. `ROSTER` finds one by (domain, name); a new file is one more line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vortex_crypto.nn.op import Op
+from vortex_crypto.nn.ops import (
+    activations,
+    arithmetic,
+    cast,
+    constant,
+    contract,
+    control,
+    conv,
+    logic,
+    movement,
+    normalization,
+    pool,
+    reduce,
+    reshape,
+    softmax,
+    unary,
+    variadic,
+)
+
+_FAMILIES = (
+    activations, arithmetic, cast, constant, contract, control, conv, logic, movement, normalization, pool, reduce,
+    reshape, softmax, unary, variadic,
+)  # fmt: skip
+
+ROSTER: Mapping[tuple[str, str], type[Op]] = {
+    (operator.domain, operator.name): operator for family in _FAMILIES for operator in family.OPERATORS
+}
