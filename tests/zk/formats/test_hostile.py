@@ -34,8 +34,8 @@ READERS: dict[str, Reader] = {
     "multiplier.r1cs": lambda path, kernels: snarkjs.read_r1cs(path),
     "multiplier.wtns": lambda path, kernels: snarkjs.read_wtns(path),
     "powers.ptau": read_all_powers,
-    "initial.zkey": lambda path, kernels: snarkjs.read_zkey(path, kernels),
-    "final.zkey": lambda path, kernels: snarkjs.read_zkey(path, kernels),
+    "initial.zkey": lambda path, kernels: snarkjs.read_zkey(path, kernels=kernels),
+    "final.zkey": lambda path, kernels: snarkjs.read_zkey(path, kernels=kernels),
 }
 FORMATS = pytest.mark.parametrize("name", READERS)
 RELAXED = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -168,9 +168,9 @@ def test_full_validation_finds_what_the_quick_one_leaves(vector: Vector, tmp_pat
         parts = [(kind, b"\x01" + content[1:] if kind == section else content) for kind, content in sections(data)]
         path = tmp_path / f"point{section}"
         path.write_bytes(joined(data, parts))
-        snarkjs.read_zkey(path, kernels)
+        snarkjs.read_zkey(path, kernels=kernels)
         with pytest.raises(MalformedArtefact, match=f"section {section} .*point 0 is not on the curve"):
-            snarkjs.read_zkey(path, kernels, validate=True)
+            snarkjs.read_zkey(path, kernels=kernels, validate=True)
 
 
 def edit(document: Any, path: str, value: Any) -> Any:
@@ -214,7 +214,7 @@ def test_proof_documents_are_checked(
     path = tmp_path / "proof.json"
     path.write_text(json.dumps(edit(json.loads(vector("proof.json").read_text()), field, value)))
     with pytest.raises(MalformedProof, match=message) as caught:
-        snarkjs.read_proof(path, kernels)
+        snarkjs.read_proof(path, kernels=kernels)
     assert "proof.json" in str(caught.value)
 
 
@@ -236,7 +236,7 @@ def test_key_documents_are_checked(
     path = tmp_path / "key.json"
     path.write_text(json.dumps(edit(json.loads(vector("verification_key.json").read_text()), field, value)))
     with pytest.raises(MalformedArtefact, match=message):
-        snarkjs.read_verifying_key(path, kernels)
+        snarkjs.read_verifying_key(path, kernels=kernels)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '["-1"]', f'["{R}"]', "[" * 100_000, '["1", 2]', "\xff"])
@@ -256,7 +256,7 @@ def test_a_point_of_the_twist_outside_the_subgroup_is_refused(
     path = tmp_path / "proof.json"
     path.write_text(json.dumps(document))
     with pytest.raises(MalformedProof, match="subgroup"):
-        snarkjs.read_proof(path, kernels)
+        snarkjs.read_proof(path, kernels=kernels)
 
 
 def point_outside_the_subgroup(kernels: FieldKernels) -> Any:

@@ -26,7 +26,7 @@ Change = Callable[[Artefact], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def plain(vector: Vector, kernels: FieldKernels) -> Proof:
-    return snarkjs.read_proof(vector("proof.json"), kernels)
+    return snarkjs.read_proof(vector("proof.json"), kernels=kernels)
 
 
 @pytest.fixture(scope="module")
@@ -45,35 +45,35 @@ def same(left: Proof, right: Proof) -> bool:
 
 
 def test_a_plain_proof_takes_128_bytes(plain: Proof, kernels: FieldKernels) -> None:
-    data = serialize.proof_to_bytes(plain, kernels)
+    data = serialize.proof_to_bytes(plain, kernels=kernels)
     assert len(data) == 128
-    assert same(serialize.proof_from_bytes(data, kernels), plain)
+    assert same(serialize.proof_from_bytes(data, kernels=kernels), plain)
 
 
 def test_commitments_add_32_bytes_each(committed: Proof, kernels: FieldKernels) -> None:
-    data = serialize.proof_to_bytes(committed, kernels)
+    data = serialize.proof_to_bytes(committed, kernels=kernels)
     assert len(data) == 160 + 2 * 32
-    assert same(serialize.proof_from_bytes(data, kernels), committed)
+    assert same(serialize.proof_from_bytes(data, kernels=kernels), committed)
 
 
 @pytest.mark.parametrize("length", [0, 1, 127, 129, 160, 191, 193, 128 + 32 * 300])
 def test_lengths_that_fit_no_proof_are_refused(length: int, committed: Proof, kernels: FieldKernels) -> None:
-    data = (serialize.proof_to_bytes(committed, kernels) * 50)[:length]
+    data = (serialize.proof_to_bytes(committed, kernels=kernels) * 50)[:length]
     with pytest.raises(MalformedProof, match=f"{length} are given"):
-        serialize.proof_from_bytes(data, kernels)
+        serialize.proof_from_bytes(data, kernels=kernels)
 
 
 @pytest.mark.parametrize("at", [0, 31, 32, 63, 64, 95, 96, 127, 128, 200, 223])
 def test_an_altered_byte_is_refused_or_is_another_proof(at: int, committed: Proof, kernels: FieldKernels) -> None:
     """No two byte strings are one proof: what is accepted encodes back to the very same bytes."""
-    data = serialize.proof_to_bytes(committed, kernels)
+    data = serialize.proof_to_bytes(committed, kernels=kernels)
     for bit in (0x01, 0x20, 0x40, 0x80):
         altered = data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]
         try:
-            proof = serialize.proof_from_bytes(altered, kernels)
+            proof = serialize.proof_from_bytes(altered, kernels=kernels)
         except MalformedProof:
             continue
-        assert serialize.proof_to_bytes(proof, kernels) == altered
+        assert serialize.proof_to_bytes(proof, kernels=kernels) == altered
         assert not same(proof, committed)
 
 
@@ -81,12 +81,12 @@ def test_an_altered_byte_is_refused_or_is_another_proof(at: int, committed: Proo
 def test_infinity_and_unreduced_numbers_are_refused(
     start: int, size: int, committed: Proof, kernels: FieldKernels
 ) -> None:
-    data = serialize.proof_to_bytes(committed, kernels)
+    data = serialize.proof_to_bytes(committed, kernels=kernels)
     infinity = b"\x40" + bytes(size - 1)
     with pytest.raises(MalformedProof, match="infinity"):
-        serialize.proof_from_bytes(data[:start] + infinity + data[start + size :], kernels)
+        serialize.proof_from_bytes(data[:start] + infinity + data[start + size :], kernels=kernels)
     with pytest.raises(MalformedProof, match="not below p"):
-        serialize.proof_from_bytes(data[:start] + P.to_bytes(32, "big") + data[start + 32 :], kernels)
+        serialize.proof_from_bytes(data[:start] + P.to_bytes(32, "big") + data[start + 32 :], kernels=kernels)
 
 
 def test_a_twist_point_outside_the_subgroup_is_refused(plain: Proof, kernels: FieldKernels) -> None:
@@ -95,16 +95,16 @@ def test_a_twist_point_outside_the_subgroup_is_refused(plain: Proof, kernels: Fi
     )
     outside = points[found][:1]
     assert not kernels.g2.valid(outside)[0]
-    data = serialize.proof_to_bytes(plain, kernels)
+    data = serialize.proof_to_bytes(plain, kernels=kernels)
     forged = data[:32] + encode_g2(kernels, outside, compressed=True).tobytes() + data[96:]
     with pytest.raises(MalformedProof, match="subgroup"):
-        serialize.proof_from_bytes(forged, kernels)
+        serialize.proof_from_bytes(forged, kernels=kernels)
 
 
 @pytest.fixture(scope="module")
 def key(vector: Vector, kernels: FieldKernels) -> ProvingKey:
     """A key in the shape of one with two commitments of one wire each, cut from snarkjs's of three private wires."""
-    whole = snarkjs.read_zkey(vector("final.zkey"), kernels).key
+    whole = snarkjs.read_zkey(vector("final.zkey"), kernels=kernels).key
     sigmas = tuple(CommitmentVerifyingKey(n, n == "weights", whole.verifying.beta_g2) for n in ("weights", "values"))
     verifying = replace(
         whole.verifying, program="ab" * 32, n_challenges=1, commitments=sigmas, commitment_g=whole.verifying.delta_g2
@@ -119,11 +119,11 @@ def stored(artefact: Artefact) -> Artefact:
 
 def test_keys_round_trip(key: ProvingKey, kernels: FieldKernels) -> None:
     proving = serialize.proving_key_to_artefact(key)
-    back = serialize.proving_key_from_artefact(stored(proving), kernels, validate=True)
+    back = serialize.proving_key_from_artefact(stored(proving), kernels=kernels, validate=True)
     assert stored(serialize.proving_key_to_artefact(back)).meta == stored(proving).meta
     assert container.dumps(serialize.proving_key_to_artefact(back)) == container.dumps(proving)
     verifying = serialize.verifying_key_to_artefact(key.verifying)
-    again = serialize.verifying_key_from_artefact(stored(verifying), kernels)
+    again = serialize.verifying_key_from_artefact(stored(verifying), kernels=kernels)
     assert again.digest == key.verifying.digest == back.verifying.digest
     assert [(k.name, k.persistent) for k in again.commitments] == [("weights", True), ("values", False)]
 
@@ -133,7 +133,7 @@ def test_marks_of_insecurity_stay(key: ProvingKey, kernels: FieldKernels) -> Non
         marked = replace(key, verifying=replace(key.verifying, insecure=insecure))
         artefact = stored(serialize.proving_key_to_artefact(marked))
         assert artefact.insecure is insecure
-        assert serialize.proving_key_from_artefact(artefact, kernels).verifying.insecure is insecure
+        assert serialize.proving_key_from_artefact(artefact, kernels=kernels).verifying.insecure is insecure
 
 
 def without(name: str) -> Change:
@@ -159,7 +159,7 @@ PROVING_CHANGES: list[tuple[str, Change]] = [
     ("'b_g2_query' is uint64", with_array("b_g2_query", lambda v: v[:-1])),
     ("'a_query' is int64", with_array("a_query", lambda v: v.astype(np.int64))),
     ("'a.indptr' should rise", with_array("a.indptr", lambda v: v[::-1].copy())),
-    ("'b.indices' names wire 255", with_array("b.indices", lambda v: np.full_like(v, 255))),
+    ("'b.indices' names wires 255 to 255", with_array("b.indices", lambda v: np.full_like(v, 255))),
     ("'ic' holds a point", with_array("ic", off_curve)),
     ("'commitment_g' is not a finite point", with_array("commitment_g", np.zeros_like)),
     (
@@ -180,7 +180,7 @@ PROVING_CHANGES: list[tuple[str, Change]] = [
 def test_keys_that_do_not_fit_are_refused(message: str, change: Change, key: ProvingKey, kernels: FieldKernels) -> None:
     artefact = serialize.proving_key_to_artefact(key)
     with pytest.raises(MalformedArtefact, match=message):
-        serialize.proving_key_from_artefact(stored(replace(artefact, **change(artefact))), kernels)
+        serialize.proving_key_from_artefact(stored(replace(artefact, **change(artefact))), kernels=kernels)
 
 
 @pytest.mark.parametrize("name", ["a_query", "c_query", "b_g2_query", "commitment.1.basis_sigma", "a.values"])
@@ -188,9 +188,9 @@ def test_full_validation_checks_every_point(name: str, key: ProvingKey, kernels:
     artefact = serialize.proving_key_to_artefact(key)
     spoil = (lambda v: np.full_like(v, 2**64 - 1)) if name == "a.values" else off_curve
     changed = replace(artefact, **with_array(name, spoil)(artefact))
-    serialize.proving_key_from_artefact(changed, kernels)
+    serialize.proving_key_from_artefact(changed, kernels=kernels)
     with pytest.raises(MalformedArtefact, match=name):
-        serialize.proving_key_from_artefact(changed, kernels, validate=True)
+        serialize.proving_key_from_artefact(changed, kernels=kernels, validate=True)
 
 
 def test_the_transcript_depends_on_everything(key: ProvingKey, committed: Proof, kernels: FieldKernels) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vortex_crypto.arith.field.arrays import encode, g1_from_ints, g2_from_ints, ints_from_limbs
+from vortex_crypto.arith.field.arrays import decode, encode, g1_from_ints, g2_from_ints
 from vortex_crypto.arith.field.bn254 import FQ, FR, G1_GENERATOR, G2_GENERATOR, P, R
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput
@@ -28,7 +28,7 @@ def times(matrix: SparseMatrix, witness: list[int]) -> list[int]:
 
 def test_r1cs_holds_for_the_witness(vector: Vector) -> None:
     r1cs, witness = snarkjs.read_r1cs(vector("multiplier.r1cs")), snarkjs.read_wtns(vector("multiplier.wtns"))
-    values = ints_from_limbs(witness)
+    values = decode(FR, witness)
     assert values[:3] == [1, 3 * 5 * 11 + 7 * 3 - 5, 11], "the one, the output, the public input"
     assert (r1cs.n_wires, r1cs.n_public, r1cs.n_constraints) == (6, 2, 2)
     left, right, product = (times(matrix, values) for matrix in (r1cs.a, r1cs.b, r1cs.c))
@@ -57,32 +57,34 @@ def test_witness_round_trips_byte_for_byte(vector: Vector, tmp_path: Path) -> No
 
 
 def test_initial_key_round_trips_byte_for_byte(vector: Vector, tmp_path: Path, kernels: FieldKernels) -> None:
-    zkey = snarkjs.read_zkey(vector("initial.zkey"), kernels, validate=True)
+    zkey = snarkjs.read_zkey(vector("initial.zkey"), kernels=kernels, validate=True)
     assert zkey.key.verifying.insecure, "no one has contributed"
-    snarkjs.write_zkey(tmp_path / "again.zkey", zkey, kernels)
+    snarkjs.write_zkey(tmp_path / "again.zkey", zkey, kernels=kernels)
     assert (tmp_path / "again.zkey").read_bytes() == vector("initial.zkey").read_bytes()
 
 
 def test_contributions_are_read_and_written(vector: Vector, tmp_path: Path, kernels: FieldKernels) -> None:
-    zkey = snarkjs.read_zkey(vector("final.zkey"), kernels, validate=True)
+    zkey = snarkjs.read_zkey(vector("final.zkey"), kernels=kernels, validate=True)
     first, last = zkey.contributions
     assert not zkey.key.verifying.insecure
     assert (first.name, first.beacon) == ("first", b"")
     assert (last.name, last.beacon, last.iterations_log) == ("last", bytes(range(1, 9)), 10)
-    snarkjs.write_zkey(tmp_path / "again.zkey", zkey, kernels)
-    again = snarkjs.read_zkey(tmp_path / "again.zkey", kernels)
+    snarkjs.write_zkey(tmp_path / "again.zkey", zkey, kernels=kernels)
+    again = snarkjs.read_zkey(tmp_path / "again.zkey", kernels=kernels)
     assert [c.digest() for c in again.contributions] == [first.digest(), last.digest()]
     assert (again.key.h_query == zkey.key.h_query).all()
 
 
 def test_coefficients_are_those_of_the_constraints(vector: Vector, kernels: FieldKernels) -> None:
     """A and B of the key are the rows of the system, and one row for each public wire; Montgomery once, not twice."""
-    r1cs, key = snarkjs.read_r1cs(vector("multiplier.r1cs")), snarkjs.read_zkey(vector("final.zkey"), kernels).key
+    r1cs, key = (
+        snarkjs.read_r1cs(vector("multiplier.r1cs")),
+        snarkjs.read_zkey(vector("final.zkey"), kernels=kernels).key,
+    )
     statement = [[(wire, 1)] for wire in range(3)]
     rows = [[r1cs.a.row(i) for i in range(2)] + statement, [r1cs.b.row(i) for i in range(2)] + [[], [], []]]
     for matrix, expected in zip((key.a, key.b), rows, strict=True):
-        plain = SparseMatrix(matrix.indptr, matrix.indices, kernels.fr.from_montgomery(matrix.values))
-        assert [plain.row(i) for i in range(plain.rows)] == expected
+        assert [matrix.row(i) for i in range(matrix.rows)] == expected
 
 
 def groth16_holds(key: VerifyingKey, public: list[int], proof: Proof, kernels: FieldKernels) -> bool:
@@ -92,12 +94,15 @@ def groth16_holds(key: VerifyingKey, public: list[int], proof: Proof, kernels: F
 
 
 def test_documents_agree_with_the_key(vector: Vector, tmp_path: Path, kernels: FieldKernels) -> None:
-    key = snarkjs.read_verifying_key(vector("verification_key.json"), kernels)
-    assert key.digest == snarkjs.read_zkey(vector("final.zkey"), kernels).key.verifying.digest
-    proof, public = snarkjs.read_proof(vector("proof.json"), kernels), snarkjs.read_public(vector("public.json"))
+    key = snarkjs.read_verifying_key(vector("verification_key.json"), kernels=kernels)
+    assert key.digest == snarkjs.read_zkey(vector("final.zkey"), kernels=kernels).key.verifying.digest
+    proof, public = (
+        snarkjs.read_proof(vector("proof.json"), kernels=kernels),
+        snarkjs.read_public(vector("public.json")),
+    )
     assert groth16_holds(key, public, proof, kernels)
     assert not groth16_holds(key, [public[0] + 1, public[1]], proof, kernels)
-    snarkjs.write_verifying_key(tmp_path / "verification_key.json", key, kernels)
+    snarkjs.write_verifying_key(tmp_path / "verification_key.json", key, kernels=kernels)
     snarkjs.write_proof(tmp_path / "proof.json", proof)
     snarkjs.write_public(tmp_path / "public.json", public)
     for name in ("verification_key.json", "proof.json", "public.json"):
@@ -119,16 +124,16 @@ def test_powers_are_where_they_should_be(vector: Vector, kernels: FieldKernels) 
 
 def test_what_the_formats_cannot_say_is_refused(vector: Vector, tmp_path: Path, kernels: FieldKernels) -> None:
     r1cs = snarkjs.read_r1cs(vector("multiplier.r1cs"))
-    zkey = snarkjs.read_zkey(vector("initial.zkey"), kernels)
-    proof = snarkjs.read_proof(vector("proof.json"), kernels)
+    zkey = snarkjs.read_zkey(vector("initial.zkey"), kernels=kernels)
+    proof = snarkjs.read_proof(vector("proof.json"), kernels=kernels)
     sigma = CommitmentVerifyingKey("weights", True, zkey.key.verifying.beta_g2)
     committed = replace(zkey.key.verifying, commitments=(sigma,), commitment_g=zkey.key.verifying.beta_g2)
     with pytest.raises(InvalidInput, match="commitments"):
         snarkjs.write_r1cs(tmp_path / "x", replace(r1cs, commitments=(Commitment("weights", 1, True),)))
     with pytest.raises(InvalidInput, match="commitments"):
-        snarkjs.write_zkey(tmp_path / "x", replace(zkey, key=replace(zkey.key, verifying=committed)), kernels)
+        snarkjs.write_zkey(tmp_path / "x", replace(zkey, key=replace(zkey.key, verifying=committed)), kernels=kernels)
     with pytest.raises(InvalidInput, match="commitments"):
-        snarkjs.write_verifying_key(tmp_path / "x", committed, kernels)
+        snarkjs.write_verifying_key(tmp_path / "x", committed, kernels=kernels)
     with pytest.raises(InvalidInput, match="commitments"):
         snarkjs.write_proof(tmp_path / "x", replace(proof, commitments=proof.a[None]))
     with pytest.raises(InvalidInput, match="witness"):

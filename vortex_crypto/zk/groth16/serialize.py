@@ -19,6 +19,7 @@ from vortex_crypto.arith.field.encoding import decode_g1, decode_g2, encode_g1, 
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import MalformedArtefact, MalformedProof
+from vortex_crypto.zk.field import default_kernels
 from vortex_crypto.zk.groth16.keys import (
     CommitmentProvingKey,
     CommitmentVerifyingKey,
@@ -38,15 +39,16 @@ PROVING, VERIFYING = "zk-proving-key", "zk-verifying-key"
 _G1, _G2 = (2, LIMBS), (2, 2, LIMBS)
 
 
-def proof_to_bytes(proof: Proof, kernels: FieldKernels) -> bytes:
+def proof_to_bytes(proof: Proof, *, kernels: FieldKernels | None = None) -> bytes:
     """The compact encoding: 128 bytes when plain, 160 + 32·K with K commitments."""
+    kernels = kernels or default_kernels()
     g1 = [proof.a, proof.c, *proof.commitments, *([] if proof.knowledge is None else [proof.knowledge])]
     a, *rest = (row.tobytes() for row in encode_g1(kernels, np.stack(g1), compressed=True))
     b = encode_g2(kernels, proof.b[None], compressed=True).tobytes()
     return b"".join((a, b, *rest))
 
 
-def proof_from_bytes(data: bytes, kernels: FieldKernels) -> Proof:
+def proof_from_bytes(data: bytes, *, kernels: FieldKernels | None = None) -> Proof:
     """Parse and check the compact encoding.
 
     Raises:
@@ -58,6 +60,7 @@ def proof_from_bytes(data: bytes, kernels: FieldKernels) -> Proof:
             f"a proof has {PLAIN_BYTES} bytes, or {PLAIN_BYTES + G1_BYTES} and {G1_BYTES} for each of its commitments; "
             f"{len(data)} are given"
         )
+    kernels = kernels or default_kernels()
     raw = np.frombuffer(data, np.uint8)
     heads = np.concatenate([raw[:G1_BYTES], raw[G1_BYTES + G2_BYTES :]]).reshape(-1, G1_BYTES)
     g1 = decode_g1(kernels, heads, compressed=True)
@@ -72,7 +75,7 @@ def verifying_key_to_artefact(key: VerifyingKey) -> Artefact:
     return Artefact(VERIFYING, key.program, _verifying_meta(key), _verifying_arrays(key), key.insecure)
 
 
-def verifying_key_from_artefact(artefact: Artefact, kernels: FieldKernels) -> VerifyingKey:
+def verifying_key_from_artefact(artefact: Artefact, *, kernels: FieldKernels | None = None) -> VerifyingKey:
     """The key of an artefact, every point checked.
 
     Raises:
@@ -80,7 +83,7 @@ def verifying_key_from_artefact(artefact: Artefact, kernels: FieldKernels) -> Ve
     """
     reader = _Reader(artefact.expect(kind=VERIFYING))
     key = _read_verifying(reader)
-    _check_verifying(reader, key, kernels)
+    _check_verifying(reader, key, kernels or default_kernels())
     return key
 
 
@@ -107,7 +110,9 @@ def proving_key_to_artefact(key: ProvingKey) -> Artefact:
     return Artefact(PROVING, verifying.program, meta, arrays, verifying.insecure)
 
 
-def proving_key_from_artefact(artefact: Artefact, kernels: FieldKernels, *, validate: bool = False) -> ProvingKey:
+def proving_key_from_artefact(
+    artefact: Artefact, *, validate: bool = False, kernels: FieldKernels | None = None
+) -> ProvingKey:
     """The key of an artefact; its arrays stay the memory maps they are.
 
     Shapes, matrices and the verifying key are checked. Points of the queries are checked if `validate`: a wrong one
@@ -116,6 +121,7 @@ def proving_key_from_artefact(artefact: Artefact, kernels: FieldKernels, *, vali
     Raises:
         MalformedArtefact: it is of another kind, arrays do not fit together, or a point is not valid.
     """
+    kernels = kernels or default_kernels()
     reader = _Reader(artefact.expect(kind=PROVING))
     verifying = _read_verifying(reader)
     _check_verifying(reader, verifying, kernels)
@@ -202,15 +208,15 @@ class _Reader:
 
     def matrix(self, name: str, domain: int, n_wires: int) -> SparseMatrix:
         indptr = self.array(f"{name}.indptr", (None,), np.int64)
-        indices = self.array(f"{name}.indices", (None,), np.uint32)
+        indices = self.array(f"{name}.indices", (None,), np.int64)
         values = self.array(f"{name}.values", (len(indices), LIMBS))
         rises = (
             len(indptr) >= 1 and indptr[0] == 0 and indptr[-1] == len(indices) and bool((np.diff(indptr) >= 0).all())
         )
         if not rises or len(indptr) > domain + 1:
             raise self.refuse(f"{name}.indptr", f"should rise from 0 to {len(indices)} in at most {domain} rows")
-        if len(indices) and int(indices.max()) >= n_wires:
-            raise self.refuse(f"{name}.indices", f"names wire {int(indices.max())} of {n_wires}")
+        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_wires:
+            raise self.refuse(f"{name}.indices", f"names wires {indices.min()} to {indices.max()} of {n_wires}")
         return SparseMatrix(indptr, indices, values)
 
     def end(self) -> None:

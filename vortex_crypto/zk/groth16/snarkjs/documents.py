@@ -26,6 +26,7 @@ from vortex_crypto.arith.field.bn254 import FQ, FR, P, R, X
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.container import replacing
 from vortex_crypto.errors import InvalidInput, MalformedArtefact, MalformedProof
+from vortex_crypto.zk.field import default_kernels
 from vortex_crypto.zk.groth16.keys import Proof, VerifyingKey
 
 Array = NDArray[Any]
@@ -40,12 +41,13 @@ EXPONENT_FACTOR = 2 * X * (6 * X**2 + 3 * X + 1)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 
 
-def read_verifying_key(path: str | os.PathLike[str], kernels: FieldKernels) -> VerifyingKey:
+def read_verifying_key(path: str | os.PathLike[str], *, kernels: FieldKernels | None = None) -> VerifyingKey:
     """The key of a verification_key.json, every point checked; who made it is not known, so it is not marked insecure.
 
     Raises:
         MalformedArtefact: the file is no such document, or a point is not valid; the text names the field.
     """
+    kernels = kernels or default_kernels()
     document = _Document(path, MalformedArtefact)
     document.expect_groth16()
     n_public = document.value("nPublic")
@@ -65,7 +67,9 @@ def read_verifying_key(path: str | os.PathLike[str], kernels: FieldKernels) -> V
     )
 
 
-def write_verifying_key(path: str | os.PathLike[str], key: VerifyingKey, kernels: FieldKernels) -> None:
+def write_verifying_key(
+    path: str | os.PathLike[str], key: VerifyingKey, *, kernels: FieldKernels | None = None
+) -> None:
     """Write a plain key as verification_key.json, e(α, β) included.
 
     Raises:
@@ -73,6 +77,7 @@ def write_verifying_key(path: str | os.PathLike[str], key: VerifyingKey, kernels
     """
     if key.commitments or key.n_challenges:
         raise InvalidInput("a verifying key with commitments cannot be written for snarkjs, which knows none")
+    kernels = kernels or default_kernels()
     multiple = kernels.g1.multiply(key.alpha_g1[None], encode(FR, [EXPONENT_FACTOR]))
     alpha_beta = kernels.pairing_product(multiple, key.beta_g2[None])
     document = {
@@ -89,12 +94,13 @@ def write_verifying_key(path: str | os.PathLike[str], key: VerifyingKey, kernels
     _write(path, document)
 
 
-def read_proof(path: str | os.PathLike[str], kernels: FieldKernels) -> Proof:
+def read_proof(path: str | os.PathLike[str], *, kernels: FieldKernels | None = None) -> Proof:
     """The proof of a proof.json, its points finite, on their curves and in their subgroups.
 
     Raises:
         MalformedProof: the file is no such document, or a point is not valid; the text names the field.
     """
+    kernels = kernels or default_kernels()
     document = _Document(path, MalformedProof)
     document.expect_groth16()
     a, b, c = document.g1(kernels, "pi_a"), document.g2(kernels, "pi_b"), document.g1(kernels, "pi_c")

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vortex_crypto.arith.field.bn254 import FR, LIMBS
+from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput
+from vortex_crypto.zk.field import default_kernels
 from vortex_crypto.zk.groth16.snarkjs.binary import Fields, SectionFile, open_sections, prime_field, write_sections
 from vortex_crypto.zk.r1cs import R1cs, SparseMatrix
 
@@ -28,7 +30,7 @@ NAMES = {
 _TERM = 9  # words: a wire and eight words of value
 
 
-def read_r1cs(path: str | os.PathLike[str]) -> R1cs:
+def read_r1cs(path: str | os.PathLike[str], *, kernels: FieldKernels | None = None, threads: int = 0) -> R1cs:
     """The constraint system of a .r1cs file over BN254; outputs and inputs become the public wires, in that order.
 
     Raises:
@@ -44,11 +46,13 @@ def read_r1cs(path: str | os.PathLike[str]) -> R1cs:
         raise file.refuse(HEADER, f"counts {outputs} outputs and {inputs} inputs among {n_wires} wires")
     if len(file.sections.get(GATE_USES, b"")) > 4:
         raise file.refuse(GATE_USES, "is not empty, and Groth16 has no custom gates; compile the circuit without them")
-    a, b, c = _matrices(file, n_constraints, n_wires)
+    a, b, c = _matrices(file, n_constraints, n_wires, kernels or default_kernels(), threads)
     return R1cs(a, b, c, n_wires, outputs + inputs)
 
 
-def write_r1cs(path: str | os.PathLike[str], r1cs: R1cs) -> None:
+def write_r1cs(
+    path: str | os.PathLike[str], r1cs: R1cs, *, kernels: FieldKernels | None = None, threads: int = 0
+) -> None:
     """Write a constraint system without commitments; its public wires are written as inputs, and labels are wires.
 
     Raises:
@@ -60,10 +64,13 @@ def write_r1cs(path: str | os.PathLike[str], r1cs: R1cs) -> None:
         "<IIIIQI", r1cs.n_wires, 0, r1cs.n_public, 0, r1cs.n_wires, r1cs.n_constraints
     )
     labels = np.arange(r1cs.n_wires, dtype=np.uint64)
-    write_sections(path, MAGIC, 1, [(HEADER, [header]), (CONSTRAINTS, [_words(r1cs)]), (LABELS, [labels])])
+    words = _words(r1cs, kernels or default_kernels(), threads)
+    write_sections(path, MAGIC, 1, [(HEADER, [header]), (CONSTRAINTS, [words]), (LABELS, [labels])])
 
 
-def _matrices(file: SectionFile, n_constraints: int, n_wires: int) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:
+def _matrices(
+    file: SectionFile, n_constraints: int, n_wires: int, kernels: FieldKernels, threads: int
+) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:
     words = file.words(CONSTRAINTS)
     if 3 * n_constraints > len(words):
         raise file.refuse(CONSTRAINTS, f"is too short for the {n_constraints} constraints that the header announces")
@@ -72,11 +79,12 @@ def _matrices(file: SectionFile, n_constraints: int, n_wires: int) -> tuple[Spar
     is_term = np.ones(len(words), dtype=np.bool_)
     is_term[heads] = False
     terms = words[is_term].reshape(-1, _TERM)
-    wires = np.ascontiguousarray(terms[:, 0])
+    wires = terms[:, 0].astype(np.int64)
     if len(wires) and int(wires.max()) >= n_wires:
         raise file.refuse(CONSTRAINTS, f"names wire {int(wires.max())} of {n_wires}")
     raw = np.ascontiguousarray(terms[:, 1:]).reshape(-1).view(np.uint8)
-    values = file.limbs(CONSTRAINTS, raw, (len(wires),), modulus=FR.modulus)
+    plain = file.limbs(CONSTRAINTS, raw, (len(wires),), modulus=FR.modulus)
+    values = kernels.fr.to_montgomery(plain, threads=threads)
     which = np.repeat(np.arange(3 * n_constraints) % 3, counts)
     return (
         _matrix(0, which, counts, wires, values),
@@ -105,7 +113,7 @@ def _matrix(index: int, which: Array, counts: Array, wires: Array, values: Array
     return SparseMatrix(indptr, wires[mine], values[mine])
 
 
-def _words(r1cs: R1cs) -> Array:
+def _words(r1cs: R1cs, kernels: FieldKernels, threads: int) -> Array:
     """The constraints section as uint32 words: for each of A, B, C of each constraint a count and its terms."""
     matrices = (r1cs.a, r1cs.b, r1cs.c)
     counts = np.stack([np.diff(m.indptr) for m in matrices], axis=1).reshape(-1)
@@ -117,7 +125,8 @@ def _words(r1cs: R1cs) -> Array:
         within = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
         at = np.repeat(starts[index:-1:3] + 1, lengths) + _TERM * within
         words[at] = matrix.indices
-        limbs = np.ascontiguousarray(matrix.values, dtype="<u8").view("<u4").reshape(-1, 2 * LIMBS)
+        plain = kernels.fr.from_montgomery(np.ascontiguousarray(matrix.values), threads=threads)
+        limbs = plain.astype("<u8", copy=False).view("<u4").reshape(-1, 2 * LIMBS)
         for word in range(2 * LIMBS):
             words[at + 1 + word] = limbs[:, word]
     return words

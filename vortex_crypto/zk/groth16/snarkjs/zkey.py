@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from vortex_crypto.arith.field.bn254 import FQ, FR, LIMBS
 from vortex_crypto.arith.field.kernels import FieldKernels, Group
 from vortex_crypto.errors import InvalidInput
+from vortex_crypto.zk.field import default_kernels
 from vortex_crypto.zk.groth16.keys import ProvingKey, VerifyingKey
 from vortex_crypto.zk.groth16.snarkjs import contributions as ceremony
 from vortex_crypto.zk.groth16.snarkjs.binary import (
@@ -77,7 +78,9 @@ class _Header:
     delta_g2: Array
 
 
-def read_zkey(path: str | os.PathLike[str], kernels: FieldKernels, *, validate: bool = False, threads: int = 0) -> Zkey:
+def read_zkey(
+    path: str | os.PathLike[str], *, validate: bool = False, kernels: FieldKernels | None = None, threads: int = 0
+) -> Zkey:
     """Read a Groth16 .zkey.
 
     Every count, wire, row, coefficient and coordinate is checked, and so is the membership of the points that the
@@ -85,8 +88,8 @@ def read_zkey(path: str | os.PathLike[str], kernels: FieldKernels, *, validate: 
 
     Args:
         path: the file.
-        kernels: the field engine.
         validate: also check that every point of every section is on its curve and in its subgroup.
+        kernels: the engine.
         threads: for the kernels; 0 for all processors.
 
     Returns:
@@ -96,6 +99,7 @@ def read_zkey(path: str | os.PathLike[str], kernels: FieldKernels, *, validate: 
     Raises:
         MalformedArtefact: the file is damaged, of another protocol or curve, or a point is not valid.
     """
+    kernels = kernels or default_kernels()
     file = open_sections(path, MAGIC, (1, 2), NAMES)
     protocol = Fields(file, PROTOCOL)
     if protocol.u32() != GROTH16:
@@ -133,7 +137,9 @@ def read_zkey(path: str | os.PathLike[str], kernels: FieldKernels, *, validate: 
     return Zkey(key, circuit_hash, contributions)
 
 
-def write_zkey(path: str | os.PathLike[str], zkey: Zkey, kernels: FieldKernels, *, threads: int = 0) -> None:
+def write_zkey(
+    path: str | os.PathLike[str], zkey: Zkey, *, kernels: FieldKernels | None = None, threads: int = 0
+) -> None:
     """Write a proving key without commitments as a .zkey that snarkjs proves with.
 
     Raises:
@@ -159,7 +165,7 @@ def write_zkey(path: str | os.PathLike[str], zkey: Zkey, kernels: FieldKernels, 
         [
             (PROTOCOL, [struct.pack("<I", GROTH16)]),
             (HEADER, header),
-            (COEFFICIENTS, _write_coefficients(key, kernels, threads)),
+            (COEFFICIENTS, _write_coefficients(key, kernels or default_kernels(), threads)),
             (IC, [verifying.ic]),
             (H, [key.h_query]),
             (C, [key.c_query]),
@@ -220,7 +226,7 @@ def _matrix(mine: Array, rows: int, row: Array, wire: Array, values: Array) -> S
     order = np.flatnonzero(mine)
     order = order[np.argsort(row[order], kind="stable")]
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row[order], minlength=rows)))).astype(np.int64)
-    return SparseMatrix(indptr, wire[order].astype(np.uint32), values[order])
+    return SparseMatrix(indptr, wire[order].astype(np.int64), values[order])
 
 
 def _write_coefficients(key: ProvingKey, kernels: FieldKernels, threads: int) -> list[bytes | Array]:
