@@ -17,7 +17,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -105,7 +105,6 @@ class Instruction:
         level: in a lowered circuit, the level INPUT and MUL_PLAIN run at.
         body: what a region computes.
         name: of an INPUT.
-        region: the polynomial region this was expanded from (an index into `Circuit.regions`), or -1.
     """
 
     op: Op
@@ -117,19 +116,6 @@ class Instruction:
     level: int | None = None
     body: LinearTransform | Chebyshev | None = None
     name: str = ""
-    region: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A polynomial that was expanded: the wire it read, the wire it gave, and its body.
-
-    The values on `source` lie in [-1, 1] whenever the circuit is used as its author meant.
-    """
-
-    source: int
-    result: int
-    body: Chebyshev
 
 
 class Circuit:
@@ -142,11 +128,10 @@ class Circuit:
         self.instructions: list[Instruction] = []
         self.constants: list[Vector] = []
         self.outputs: list[tuple[str, int]] = []
-        self.regions: list[Region] = []
         self.bounds: dict[str, float] = {}
+        self.promises: dict[int, float] = {}
         self.wires = 0
         self._origin = ""
-        self._region = -1
         self._frozen = False
         self._known: dict[bytes, Constant] = {}
 
@@ -223,6 +208,7 @@ class Circuit:
             values.pop()
         if not values or not all(math.isfinite(c) for c in values):
             raise InvalidInput("a polynomial needs finite coefficients, and at least one")
+        self.promise(x, 1.0)
         if values == [0.0, 1.0]:
             return x
         return self.region(Chebyshev(tuple(values)), (x,), outs=1)[0]
@@ -238,21 +224,10 @@ class Circuit:
         op = Op.POLYNOMIAL if isinstance(body, Chebyshev) else Op.LINEAR_TRANSFORM
         return list(self._write(op, args, outs, {"body": body}))
 
-    @contextmanager
-    def expanding(self, source: int, body: Chebyshev) -> Iterator[list[int]]:
-        """Write a polynomial's body; the block appends the wire of its result to the list it is given."""
-        self._region = len(self.regions)
-        self.regions.append(Region(source, source, body))
-        result: list[int] = []
-        try:
-            yield result
-        finally:
-            index, self._region = self._region, -1
-        self.regions[index] = Region(source, result[0], body)
-
-    def rewritten(self, region: int, source: int, result: int) -> None:
-        """Note where a copied circuit keeps a region's ends."""
-        self.regions[region] = replace(self.regions[region], source=source, result=result)
+    def promise(self, wire: int, bound: float) -> None:
+        """Note that a wire's values are at most `bound` in size whenever the circuit is used as its author meant."""
+        self._check(wire)
+        self.promises[wire] = min(float(bound), self.promises.get(wire, math.inf))
 
     def plain(self, value: float | complex | ArrayLike | Constant) -> Plain:
         """Keep a plaintext operand: a number if all slots are equal, else a vector stored once and at its period.
@@ -315,6 +290,16 @@ class Circuit:
         for name, wire in self.outputs:
             if wire not in known:
                 raise InvalidGraph(f"output {name!r} is wire {wire}, which nothing writes")
+        for wire, bound in self.promises.items():
+            if wire not in known or not 0 <= bound < math.inf:
+                raise InvalidGraph(f"wire {wire} is promised to be within {bound}")
+
+    def use_counts(self) -> dict[int, int]:
+        """How often each wire is read; being an output counts."""
+        counts = dict.fromkeys(range(self.wires), 0)
+        for wire in (*(w for i in self.instructions for w in i.args), *(w for _, w in self.outputs)):
+            counts[wire] += 1
+        return counts
 
     def last_uses(self) -> dict[int, int]:
         """For each wire, the number of the last instruction that reads it; outputs are kept to the end."""
@@ -336,6 +321,8 @@ class Circuit:
         yield f"circuit of {self.slots} slots"
         for i in self.instructions:
             yield _line(i, self.bounds)
+        for wire, bound in sorted(self.promises.items()):
+            yield f"promise %{wire} within {bound!r}"
         for name, wire in self.outputs:
             yield f"output {name!r} = %{wire}"
 
@@ -349,7 +336,7 @@ class Circuit:
             self._check(wire)
         wires = tuple(range(self.wires, self.wires + outs))
         self.wires += outs
-        given = {"origin": self._origin, "region": self._region, **fields}
+        given = {"origin": self._origin, **fields}
         self.instructions.append(Instruction(op, args, wires, **given))
         return wires
 
@@ -392,8 +379,6 @@ class Circuit:
             return f"it writes wires {list(i.outs)}"
         if any(not 0 <= wire < self.wires for wire in i.outs):
             return f"it writes wires {list(i.outs)} of {self.wires}"
-        if not -1 <= i.region < len(self.regions):
-            return f"it belongs to region {i.region} of {len(self.regions)}"
         return self._field_fault(i)
 
     def _field_fault(self, i: Instruction) -> str:

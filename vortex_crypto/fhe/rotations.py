@@ -75,6 +75,16 @@ def best_split(
     return min(_splits(body, slots, steps), key=lambda s: rotations(s, slots, steps, giant=giant, baby=baby))
 
 
+GIANT, BABY = 2.5, 1.0
+"""Cost of a giant step against a hoisted baby step: the first decomposes again and divides by P."""
+
+
+@lru_cache(maxsize=256)
+def native_split(body: LinearTransform, slots: int) -> Split:
+    """The split every reading of a native linear transform agrees on."""
+    return best_split(body, slots, giant=GIANT, baby=BABY)
+
+
 def rotations(s: Split, slots: int, steps: Sequence[int] | None, *, giant: float = 1.0, baby: float = 1.0) -> float:
     """What the split's rotations cost."""
     babies = sum(len(tree(b, steps, slots)) for b in s.babies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,8 +34,16 @@ def expand(circuit: Circuit, strategy: Strategy | None = None) -> Circuit:
         with out.origin(i.origin):
             results = _expand(out, i, tuple(wires[w] for w in i.args), strategy)
         wires.update(zip(i.outs, results, strict=True))
-    for name, wire in circuit.outputs:
+    return finished(out, circuit, wires)
+
+
+def finished(out: Circuit, source: Circuit, wires: Mapping[int, int]) -> Circuit:
+    """Give a rewritten circuit the outputs and promises of its source; `wires` maps the old wires to the new."""
+    for name, wire in source.outputs:
         out.output(name, wires[wire])
+    for wire, bound in source.promises.items():
+        if wire in wires:
+            out.promise(wires[wire], bound)
     return out
 
 
@@ -54,9 +62,7 @@ def _expand(out: Circuit, i: Instruction, args: tuple[int, ...], strategy: Strat
             wire = out.rotate(wire, step)
         return (wire,)
     if isinstance(i.body, Chebyshev) and i.op not in strategy.native:
-        with out.expanding(args[0], i.body) as result:
-            result.append(polynomial.emit(out, args[0], i.body.coefficients))
-        return result
+        return (polynomial.emit(out, args[0], i.body.coefficients),)
     if isinstance(i.body, LinearTransform) and i.op not in strategy.native:
         return _transform(out, args, i.body, strategy.steps)
     if i.body is not None:

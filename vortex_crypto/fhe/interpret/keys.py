@@ -1,0 +1,53 @@
+"""The switching keys a lowered circuit needs, each with the highest level it is used at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op
+from vortex_crypto.fhe.interpret.levels import State, levels
+from vortex_crypto.fhe.rotations import native_split
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What is switched.
+
+    Attributes:
+        rotations: highest level by step, the step in [1, slots).
+        relinearization: highest level, or None if no product is relinearised.
+        conjugation: highest level, or None.
+    """
+
+    rotations: Mapping[int, int]
+    relinearization: int | None = None
+    conjugation: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.rotations) + (self.relinearization is not None) + (self.conjugation is not None)
+
+
+def keys(circuit: Circuit, states: Mapping[int, State] | None = None) -> Keys:
+    """Walk a lowered circuit; native linear transforms are split by `rotations.native_split`."""
+    states = levels(circuit) if states is None else states
+    rotations: dict[int, int] = {}
+    highest: dict[Op, int] = {}
+    for i in circuit.instructions:
+        level = states[i.args[0]].level if i.args else 0
+        steps = [i.step] if i.op is Op.ROTATE else []
+        if isinstance(i.body, LinearTransform):
+            chosen = native_split(i.body, circuit.slots)
+            steps = [step for part in (*chosen.babies, *chosen.giants) for step in part if step]
+        for step in steps:
+            rotations[step] = max(level, rotations.get(step, 0))
+        highest[i.op] = max(level, highest.get(i.op, 0))
+    return Keys(dict(sorted(rotations.items())), highest.get(Op.RELINEARIZE), highest.get(Op.CONJUGATE))
+
+
+def galois_element(step: int, ring_degree: int, *, generator: int = 5) -> int:
+    """The automorphism X -> X^g that rotates the slots left by `step`, in an encoding ordered by powers of `generator`.
+
+    The own scheme orders the slots by powers of 5, SEAL by powers of 3.
+    """
+    return pow(generator, step % (ring_degree // 2), 2 * ring_degree)

@@ -1,0 +1,172 @@
+"""Insert RELINEARIZE, RESCALE and levels, each as late as can be.
+
+A wire is canonical at level l (scale S_l) or pending (scale q_l S_{l-1}, one RESCALE away from canonical at l - 1). Its
+`depth` is the number of levels below the top at which it is, or after its RESCALE would be, canonical. Sums of pending
+wires stay pending, so that a whole matrix-vector product is rescaled once. Plaintext products that go into sums of a
+greater depth are made there at once ("sunk"), since their operands' moduli can be dropped for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vortex_crypto.errors import OutOfLevels
+from vortex_crypto.fhe import polynomial
+from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, Op
+from vortex_crypto.fhe.passes.expand import copy_of, finished
+
+_LINEAR = (Op.ADD, Op.SUB, Op.NEGATE, Op.ADD_PLAIN, Op.ROTATE, Op.CONJUGATE)
+_PRODUCTS = (Op.MUL, Op.MUL_PLAIN, Op.LINEAR_TRANSFORM)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    depth: int
+    pending: bool
+
+
+def depth(circuit: Circuit) -> int:
+    """Levels the circuit consumes."""
+    states = _states(circuit)
+    return max(state.depth for state in states.values())
+
+
+def lower(circuit: Circuit, levels: int | None = None) -> Circuit:
+    """The circuit with relinearisations, rescalings and levels, for a chain of that many levels.
+
+    Args:
+        circuit: with no region in it but those its back end runs.
+        levels: of the chain; None for as many as the circuit needs.
+
+    Raises:
+        OutOfLevels: the chain is too short; the error names where it ends.
+    """
+    states = _states(circuit)
+    top = max(state.depth for state in states.values()) if levels is None else levels
+    for i in circuit.instructions:
+        if states[i.outs[0]].depth > top:
+            raise OutOfLevels(i.origin, max(state.depth for state in states.values()), top)
+    return _Lowering(circuit, _sunk(circuit, states), top).run()
+
+
+def _states(circuit: Circuit) -> dict[int, _State]:
+    states: dict[int, _State] = {}
+    for i in circuit.instructions:
+        state = _state(i, [states[w] for w in i.args])
+        states.update(dict.fromkeys(i.outs, state))
+    return states
+
+
+def _state(i: Instruction, args: list[_State]) -> _State:
+    deepest = max((a.depth for a in args), default=0)
+    if i.op in _PRODUCTS:
+        return _State(deepest + 1, True)
+    if isinstance(i.body, Chebyshev):
+        return _State(deepest + polynomial.depth(len(i.body.coefficients) - 1), False)
+    if i.op is Op.INPUT:
+        return _State(0, False)
+    return _State(deepest, all(a.pending for a in args if a.depth == deepest))
+
+
+def _sunk(circuit: Circuit, states: dict[int, _State]) -> dict[int, _State]:
+    """The states, with plaintext products that are only summed moved down to the depth of their sum."""
+    uses = circuit.use_counts()
+    sinkable: set[int] = set()
+    for i in circuit.instructions:
+        free = i.op is Op.MUL_PLAIN or (i.op in _LINEAR and all(w in sinkable or not states[w].pending for w in i.args))
+        if free and uses[i.outs[0]] == 1 and states[i.outs[0]].pending:
+            sinkable.update(i.outs)
+    sunk = dict(states)
+    for i in reversed(circuit.instructions):
+        if i.op in _LINEAR:
+            target = sunk[i.outs[0]].depth
+        elif i.op in (Op.MUL, Op.LINEAR_TRANSFORM):
+            target = sunk[i.outs[0]].depth - 1
+        else:
+            continue
+        for wire in sinkable.intersection(i.args):
+            sunk[wire] = _State(max(target, sunk[wire].depth), True)
+    return sunk
+
+
+class _Lowering:
+    """One circuit being rewritten; `forms` keeps each wire's conversions so that none is made twice."""
+
+    def __init__(self, source: Circuit, states: Mapping[int, _State], top: int) -> None:
+        self.source, self.states, self.top = source, states, top
+        self.out = copy_of(source)
+        self.forms: dict[tuple[int, _State], int] = {}
+        self.linear: dict[int, int] = {}
+        self.large: set[int] = set()
+
+    def run(self) -> Circuit:
+        for i in self.source.instructions:
+            with self.out.origin(i.origin):
+                for wire, result in zip(i.outs, self.instruction(i), strict=True):
+                    self.forms[wire, self.states[wire]] = result
+        wires = {wire: form for (wire, state), form in self.forms.items() if state == self.states[wire]}
+        for name, wire in self.source.outputs:
+            with self.out.origin(name):
+                wires[wire] = self.canonical(wire, self.states[wire].depth)
+        for wire in self.source.promises:
+            wires[wire] = self.forms.get((wire, _State(self.states[wire].depth, False)), wires[wire])
+        return finished(self.out, self.source, wires)
+
+    def level(self, state: _State) -> int:
+        return self.top - state.depth + state.pending
+
+    def instruction(self, i: Instruction) -> list[int]:
+        state = self.states[i.outs[0]]
+        if i.op is Op.INPUT:
+            return [self.out.append(Op.INPUT, (), name=i.name, level=self.top)]
+        if i.op is Op.MUL_PLAIN:
+            operand = self.canonical(i.args[0], self.states[i.args[0]].depth)
+            return [self.out.append(Op.MUL_PLAIN, (operand,), plain=i.plain, level=self.level(state))]
+        if i.op is Op.MUL:
+            product = self.out.mul(*(self.canonical(w, state.depth - 1) for w in i.args))
+            self.large.add(product)
+            return [product]
+        if i.body is not None:
+            return self.region(i)
+        args = tuple(self.form(w, state) for w in i.args)
+        if i.op in (Op.ROTATE, Op.CONJUGATE):
+            args = tuple(self.relinearized(w) for w in args)
+        result = self.out.append(i.op, args, step=i.step, plain=i.plain)
+        if self.large.intersection(args):
+            self.large.add(result)
+        return [result]
+
+    def region(self, i: Instruction) -> list[int]:
+        if i.body is None:
+            return []
+        common = max(self.states[w].depth for w in i.args)
+        if i.op is Op.LINEAR_TRANSFORM:
+            common = self.states[i.outs[0]].depth - 1
+        args = tuple(self.canonical(w, common) for w in i.args)
+        return self.out.region(i.body, args, outs=len(i.outs))
+
+    def canonical(self, wire: int, depth: int) -> int:
+        return self.form(wire, _State(depth, False))
+
+    def form(self, wire: int, wanted: _State) -> int:
+        """The wire at a depth no less than its own, canonical or pending."""
+        key = (wire, wanted)
+        if key not in self.forms:
+            have = self.states[wire]
+            if have.depth == wanted.depth or not wanted.pending:
+                self.forms[key] = self.rescaled(self.form(wire, _State(wanted.depth, True)))
+            else:
+                operand = self.canonical(wire, have.depth)
+                self.forms[key] = self.out.append(Op.MUL_PLAIN, (operand,), plain=1.0, level=self.level(wanted))
+        return self.forms[key]
+
+    def rescaled(self, wire: int) -> int:
+        return self.out.append(Op.RESCALE, (self.relinearized(wire),))
+
+    def relinearized(self, wire: int) -> int:
+        if wire not in self.large:
+            return wire
+        if wire not in self.linear:
+            self.linear[wire] = self.out.append(Op.RELINEARIZE, (wire,))
+        return self.linear[wire]
