@@ -294,6 +294,10 @@ class Circuit:
             if wire not in known or not 0 <= bound < math.inf:
                 raise InvalidGraph(f"wire {wire} is promised to be within {bound}")
 
+    def is_complex(self) -> bool:
+        """Whether it can give complex results from real inputs."""
+        return any(np.iscomplexobj(self.periodic(p)) for i in self.instructions for p in _plains(i))
+
     def use_counts(self) -> dict[int, int]:
         """How often each wire is read; being an output counts."""
         counts = dict.fromkeys(range(self.wires), 0)
@@ -426,6 +430,13 @@ def shortest_period(vector: Vector) -> Vector:
 def _is_sum_of_rotations(body: LinearTransform) -> bool:
     rows = [[plain for block in row for _, plain in block] for row in body.blocks]
     return all(row and all(plain in (1.0, -1.0) for plain in row) for row in rows)
+
+
+def _plains(i: Instruction) -> Iterator[Plain]:
+    if i.plain is not None:
+        yield i.plain
+    if isinstance(i.body, LinearTransform):
+        yield from (plain for row in i.body.blocks for block in row for _, plain in block)
 
 
 def _line(i: Instruction, bounds: Mapping[str, float]) -> str:

@@ -1,1 +1,234 @@
-"""Ways to run a planned circuit, behind one protocol."""
+"""Ways to run a planned circuit, behind one protocol.
+
+A back end is a module with a `BACKEND` that makes clients and servers. They speak in artefacts, so files and messages
+are one thing. A client holds keys and no weights, a server holds the plan and no way to take a secret key.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vortex_crypto.container import Array, Artefact
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
+from vortex_crypto.fhe.circuit import Op, Vector
+from vortex_crypto.fhe.interpret.keys import Keys
+from vortex_crypto.fhe.params import Parameters
+
+if TYPE_CHECKING:
+    from vortex_crypto.fhe.plan import CkksPlan
+
+Progress = Callable[[int, int, str], None]
+"""Called with (instructions done, instructions in all, origin of the next)."""
+
+ROSTER = {
+    "clear": "vortex_crypto.fhe.backends.clear",
+    "tenseal": "vortex_crypto.fhe.backends.tenseal",
+    "vortex": "vortex_crypto.fhe.backends.vortex",
+}
+"""Back ends by name; a new one is a line here and the module it names."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the planner must know of a back end.
+
+    Attributes:
+        native: regions it runs itself.
+        max_prime_bits: of the primes of the chain.
+        max_log_n: log2 of the largest ring degree.
+        digit_primes: primes of the chain in one key-switching digit, given the length of the chain.
+        key_bytes: what a switching key weighs in memory at a level, given the parameters and the level.
+        key_budget: bytes of memory all switching keys together may take.
+    """
+
+    native: frozenset[Op] = frozenset()
+    max_prime_bits: int = 60
+    max_log_n: int = 16
+    digit_primes: Callable[[int], int] = lambda chain: 1
+    key_bytes: Callable[[Parameters, int], int] = lambda parameters, level: hybrid_key_bytes(parameters, level)
+    key_budget: int = 1600 << 20
+
+
+def hybrid_key_bytes(parameters: Parameters, level: int) -> int:
+    """Bytes of a hybrid switching key that serves levels up to `level`: two polynomials a digit, over q and p."""
+    digits = -(-(level + 1) // parameters.digit_size)
+    return 16 * parameters.ring_degree * digits * (level + 1 + len(parameters.p))
+
+
+@dataclass(frozen=True)
+class Needs:
+    """All a client needs besides the parameters; nothing of the weights.
+
+    Attributes:
+        program: hash of the plan.
+        slots: of the circuit; a power of two up to the parameters'. Vectors are repeated over the ring's slots before
+            they are encrypted, and the mean of the repetitions is what is decrypted.
+        complex_values: the outputs may be complex; else they are real.
+        keys: switching keys with the highest level each is used at.
+        inputs: names and levels, in the order of the vectors to encrypt.
+        outputs: names and levels, in the order of the vectors decrypted.
+    """
+
+    program: str
+    slots: int
+    complex_values: bool
+    keys: Keys
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+    def to_meta(self) -> dict[str, Any]:
+        """Msgpack-able values."""
+        return {
+            "program": self.program,
+            "slots": self.slots,
+            "complex": self.complex_values,
+            "rotations": [list(item) for item in self.keys.rotations.items()],
+            "relinearization": self.keys.relinearization,
+            "conjugation": self.keys.conjugation,
+            "inputs": [list(item) for item in self.inputs],
+            "outputs": [list(item) for item in self.outputs],
+        }
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any]) -> Needs:
+        """The inverse of `to_meta`, for values from outside.
+
+        Raises:
+            MalformedArtefact: they are not of the known form.
+        """
+        try:
+            rotations = {_natural(step): _natural(level) for step, level in meta["rotations"]}
+            single = [None if meta[k] is None else _natural(meta[k]) for k in ("relinearization", "conjugation")]
+            inputs, outputs = (
+                tuple((str(name), _natural(level)) for name, level in meta[k]) for k in ("inputs", "outputs")
+            )
+            slots, program, complex_values = _natural(meta["slots"]), str(meta["program"]), bool(meta["complex"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise MalformedArtefact(f"a client's needs cannot be read: {type(error).__name__} ({error})") from error
+        if slots < 1 or slots & (slots - 1) or not all(0 < step < slots for step in rotations):
+            raise MalformedArtefact(f"a client's needs name {slots} slots and rotations {sorted(rotations)}")
+        return cls(program, slots, complex_values, Keys(rotations, *single), inputs, outputs)
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """A client's keys: `secret` stays, `evaluation` goes to the server."""
+
+    secret: Artefact
+    evaluation: Artefact
+
+
+class Client(Protocol):
+    """Holds parameters and needs; keys are handed in."""
+
+    def keygen(self) -> KeySet:
+        """Fresh keys from the operating system's entropy."""
+
+    def encrypt(self, secret: Artefact, vectors: Sequence[Vector]) -> Artefact:
+        """Encrypt one vector of shape [slots] for each of the needs' inputs."""
+
+    def decrypt(self, secret: Artefact, ciphertexts: Artefact) -> list[Vector]:
+        """The outputs, shape [slots]: complex128 if `needs.complex_values`, else float64."""
+
+
+class Session(Protocol):
+    """A server with one client's evaluation keys loaded."""
+
+    def run(self, ciphertexts: Artefact, progress: Progress | None = None) -> Artefact:
+        """Run the plan on encrypted inputs."""
+
+
+class Server(Protocol):
+    """Holds a plan."""
+
+    def load(self, evaluation: Artefact) -> Session:
+        """Check and load evaluation keys."""
+
+
+class Backend(Protocol):
+    """One way to run plans."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def client(self, parameters: Parameters, needs: Needs) -> Client: ...
+
+    def server(self, plan: CkksPlan) -> Server: ...
+
+
+def backend(name: str) -> Backend:
+    """The back end of that name; its libraries are imported when first used.
+
+    Raises:
+        InvalidInput: there is none of that name.
+        MissingDependency: its library is not installed.
+    """
+    if name not in ROSTER:
+        raise InvalidInput(f"there is no back end {name!r}; there are {', '.join(sorted(ROSTER))}")
+    found: Backend = importlib.import_module(ROSTER[name]).BACKEND
+    return found
+
+
+def checked_vectors(vectors: Sequence[Vector], needs: Needs) -> list[Vector]:
+    """The vectors to encrypt, if they are one finite [slots] array an input.
+
+    Raises:
+        InvalidInput: they are not; names the input.
+    """
+    import numpy as np
+
+    if len(vectors) != len(needs.inputs):
+        raise InvalidInput(
+            f"the program has {len(needs.inputs)} input ciphertexts, and {len(vectors)} vectors are given"
+        )
+    checked = []
+    for (name, _), vector in zip(needs.inputs, vectors, strict=True):
+        array = np.asarray(vector)
+        if array.shape != (needs.slots,) or not np.isfinite(array).all():
+            raise InvalidInput(f"input {name!r} should be {needs.slots} finite numbers; it has shape {array.shape}")
+        checked.append(array.astype(np.complex128 if np.iscomplexobj(array) else np.float64))
+    return checked
+
+
+def ciphertexts_of(
+    needs: Needs, role: str, arrays: Sequence[Array], meta: Mapping[str, Any], *, insecure: bool
+) -> Artefact:
+    """The artefact of a program's inputs or outputs; `meta` names the back end and whatever it wants to add."""
+    wanted = needs.inputs if role == "input" else needs.outputs
+    named = {str(n): array for n, array in enumerate(arrays)}
+    known = {"role": role, "ciphertexts": [list(item) for item in wanted]}
+    return Artefact("ciphertext", needs.program, {**meta, **known}, named, insecure=insecure)
+
+
+def checked_ciphertexts(artefact: Artefact, needs: Needs, role: str, name: str) -> list[tuple[str, int, Array]]:
+    """(name, level, array) of each ciphertext, if they are all of the program's inputs (or outputs).
+
+    Raises:
+        ArtefactMismatch: they belong to another program or back end.
+        MalformedArtefact: they are not complete, or other ones.
+    """
+    artefact.expect(kind="ciphertext", program=needs.program)
+    wanted = needs.inputs if role == "input" else needs.outputs
+    if artefact.meta.get("backend") != name:
+        raise ArtefactMismatch(f"these ciphertexts are of back end {artefact.meta.get('backend')!r}, not {name!r}")
+    if artefact.meta.get("role") != role:
+        raise MalformedArtefact(f"these ciphertexts are {artefact.meta.get('role')!r}; {role!r} is needed here")
+    if artefact.meta.get("ciphertexts") != [list(item) for item in wanted]:
+        raise MalformedArtefact(
+            f"these ciphertexts are {artefact.meta.get('ciphertexts')} (name, level); the program has {list(wanted)}"
+        )
+    if set(artefact.arrays) != {str(n) for n in range(len(wanted))}:
+        raise MalformedArtefact(f"{len(wanted)} ciphertexts are needed; there are sections {sorted(artefact.arrays)}")
+    return [(label, level, artefact.arrays[str(n)]) for n, (label, level) in enumerate(wanted)]
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 32:
+        raise ValueError(f"{value!r} is no natural number")
+    return value

@@ -1,0 +1,202 @@
+"""How precise a circuit's results are: the circuit is simulated with the noise each instruction adds.
+
+Variances are per coefficient and independent (the average case of Costache et al., ia.cr/2022/162). An error polynomial
+of variance v per coefficient shows in the real part of a slot with variance N v / 2, over the scale. Errors are carried
+through the circuit by running it twice, exactly and perturbed, so that correlations and the derivatives of polynomials
+count as they are; a worst-case calculus would be tens of bits too pessimistic for deep circuits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe.interpret import clear
+from vortex_crypto.fhe.interpret.levels import State, levels
+from vortex_crypto.fhe.params import Parameters
+from vortex_crypto.fhe.rotations import native_split
+from vortex_crypto.fhe.security import ERROR_DEVIATION
+
+ROUNDING = 1 / 12
+"""Variance of a rounding to the nearest integer."""
+
+
+@dataclass(frozen=True)
+class Error:
+    """Errors of one output, absolute, in the units of its slots.
+
+    Attributes:
+        deviation: root mean square over the slots.
+        worst: no slot is further off in one run out of a thousand or more, by the model.
+    """
+
+    deviation: float
+    worst: float
+
+    @property
+    def bits(self) -> float:
+        """-log2 of the deviation."""
+        return -math.log2(max(self.deviation, 2.0**-100))
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Standard deviations, in slots, of what operations add under given parameters."""
+
+    parameters: Parameters
+    slots: int
+
+    def slot(self, variance: float, scale: float) -> float:
+        """Deviation of the real part of a slot for an error polynomial of that variance per coefficient.
+
+        A circuit with fewer slots than the ring is repeated over them, and a client takes the mean.
+        """
+        return math.sqrt(self.slots * variance) / scale
+
+    def encryption(self, level: int) -> float:
+        return self.slot(ERROR_DEVIATION**2 + ROUNDING, float(self.parameters.scale(level)))
+
+    def rescale(self, level: int) -> float:
+        """Rounding both polynomials, the second of which is multiplied by the secret."""
+        return self.slot(self._division(), float(self.parameters.scale(level)))
+
+    def switch(self, level: int, scale: float) -> float:
+        """Key switching: every digit times the error of its key, divided by P, and the rounding of that division."""
+        q, size = self.parameters.chain[: level + 1], self.parameters.digit_size
+        ratio = sum(float(math.prod(q[n : n + size])) ** 2 for n in range(0, len(q), size))
+        switching = ratio / float(math.prod(self.parameters.p)) ** 2 / 3  # digits lie in [0, q), not around 0
+        variance = self.parameters.ring_degree * ERROR_DEVIATION**2 * switching * size
+        return self.slot(variance + self._division(), scale)
+
+    def plain(self, scale: float, vector: bool) -> float:
+        """Rounding a plaintext's coefficients; a number has one."""
+        return self.slot(ROUNDING, scale) if vector else math.sqrt(ROUNDING) / scale
+
+    def _division(self) -> float:
+        secret = self.parameters.secret
+        weight = 2 * self.parameters.ring_degree / 3 if secret == "ternary" else float(secret)
+        return ROUNDING * (1 + weight)
+
+
+def predict(
+    circuit: Circuit, parameters: Parameters, *, samples: Mapping[str, Vector] | None = None, trials: int = 2
+) -> dict[str, Error]:
+    """The error of each output of a lowered circuit.
+
+    Args:
+        circuit: lowered for those parameters.
+        parameters: with at least the circuit's levels.
+        samples: typical inputs, [slots] each; without, uniform in the inputs' bounds. Where the circuit promises a
+            bound and a sample breaks it, the value is clipped to it.
+        trials: runs to take the mean over.
+    """
+    states = levels(circuit)
+    squares: dict[str, float] = {name: 0.0 for name, _ in circuit.outputs}
+    largest = dict(squares)
+    for trial in range(trials):
+        rng = np.random.default_rng(trial)
+        inputs = samples or _uniform(circuit, rng)
+        for name, error in _run(circuit, parameters, states, inputs, rng).items():
+            squares[name] += float(np.mean(error**2)) / trials
+            largest[name] = max(largest[name], float(np.abs(error).max()))
+    tail = math.sqrt(2 * math.log(2000 * circuit.slots))
+    return {
+        name: Error(math.sqrt(square), max(1.5 * largest[name], tail * math.sqrt(square)))
+        for name, square in squares.items()
+    }
+
+
+def perturb(
+    circuit: Circuit,
+    i: Instruction,
+    row: int,
+    states: Mapping[int, State],
+    model: NoiseModel,
+    args: list[Vector],
+    result: Vector,
+    rng: np.random.Generator,
+) -> Vector:
+    """One result (number `row`) of an instruction with the noise it adds."""
+    deviation = _deviation(circuit, i, row, states, model, args)
+    if isinstance(deviation, float) and deviation == 0.0:
+        return result
+    if np.iscomplexobj(result):
+        noise = rng.standard_normal(result.shape) + 1j * rng.standard_normal(result.shape)
+        return result + deviation * noise
+    return result + deviation * rng.standard_normal(result.shape)
+
+
+def _uniform(circuit: Circuit, rng: np.random.Generator) -> dict[str, Vector]:
+    return {name: rng.uniform(-bound, bound, circuit.slots) for name, bound in circuit.bounds.items()}
+
+
+def _run(
+    circuit: Circuit,
+    parameters: Parameters,
+    states: Mapping[int, State],
+    inputs: Mapping[str, Vector],
+    rng: np.random.Generator,
+) -> dict[str, Vector]:
+    """Errors of the outputs in one run."""
+    model = NoiseModel(parameters, circuit.slots)
+    values: dict[int, tuple[Vector, Vector]] = {}
+    last = circuit.last_uses()
+    for number, i in enumerate(circuit.instructions):
+        exact = clear.evaluate(circuit, i, [values[w][0] for w in i.args], inputs)
+        noisy_args = [values[w][1] for w in i.args]
+        noisy = clear.evaluate(circuit, i, noisy_args, inputs)
+        for row, wire in enumerate(i.outs):
+            value = perturb(circuit, i, row, states, model, noisy_args, noisy[row], rng)
+            values[wire] = _clipped(exact[row], value, circuit.promises.get(wire))
+        for wire in {*i.args, *i.outs}:
+            if last[wire] <= number:
+                del values[wire]
+    return {name: np.abs(values[w][1] - values[w][0]) for name, w in circuit.outputs}
+
+
+def _clipped(exact: Vector, noisy: Vector, bound: float | None) -> tuple[Vector, Vector]:
+    if bound is None or np.iscomplexobj(exact):
+        return exact, noisy
+    kept = np.clip(exact, -bound, bound)
+    return kept, kept + (noisy - exact)
+
+
+def _deviation(
+    circuit: Circuit, i: Instruction, row: int, states: Mapping[int, State], model: NoiseModel, args: list[Vector]
+) -> float | Vector:
+    state, vector = states[i.outs[0]], isinstance(i.plain, Constant)
+    scale = float(state.scale(model.parameters))
+    if i.op is Op.INPUT:
+        return model.encryption(state.level)
+    if i.op is Op.RESCALE:
+        return model.rescale(state.level)
+    if i.op is Op.ADD_PLAIN:
+        return model.plain(scale, vector)
+    if i.op is Op.MUL_PLAIN:
+        before = float(states[i.args[0]].scale(model.parameters))
+        return np.abs(args[0]) * model.plain(scale / before, vector)
+    if i.op in (Op.ROTATE, Op.CONJUGATE, Op.RELINEARIZE):
+        return model.switch(state.level, scale)
+    if isinstance(i.body, LinearTransform):
+        return _transform(circuit, i.body, row, model, state, args)
+    return 0.0
+
+
+def _transform(
+    circuit: Circuit, body: LinearTransform, row: int, model: NoiseModel, state: State, args: list[Vector]
+) -> Vector:
+    """A native transform: babies are switched at the operand's scale, giants at the product's."""
+    before, after = model.parameters.scale(state.level), state.scale(model.parameters)
+    rounding = model.plain(float(after / before), True)
+    switched = model.switch(state.level, float(before))
+    variance: Vector = np.zeros(circuit.slots)
+    for x, block in zip(args, body.blocks[row], strict=True):
+        for k, plain in block:
+            variance += np.abs(circuit.vector(plain)) ** 2 * (switched**2 if k else 0.0)
+            variance += np.abs(np.roll(x, -k)) ** 2 * rounding**2
+    giants = len(native_split(body, circuit.slots).giants[row])
+    return np.sqrt(variance + giants * model.switch(state.level, float(after)) ** 2)

@@ -1,0 +1,147 @@
+"""Circuits as container metadata and arrays, and back, with everything from outside checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vortex_crypto.container import Array
+from vortex_crypto.errors import InvalidGraph, InvalidInput, MalformedArtefact
+from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Constant, Instruction, LinearTransform, Op, Plain
+
+MAX_INSTRUCTIONS = 1 << 21
+
+
+def to_arrays(circuit: Circuit) -> tuple[dict[str, Any], dict[str, Array]]:
+    """(metadata, arrays): a row an instruction, and one array for all constants of a length and type."""
+    origins = list(dict.fromkeys(i.origin for i in circuit.instructions))
+    number = {origin: n for n, origin in enumerate(origins)}
+    groups: dict[str, list[Array]] = {}
+    places = []
+    for constant in circuit.constants:
+        group = f"constants/{'complex' if np.iscomplexobj(constant) else 'real'}/{constant.size}"
+        groups.setdefault(group, []).append(constant)
+        places.append(group)
+    names = list(groups)
+    meta = {
+        "slots": circuit.slots,
+        "wires": circuit.wires,
+        "origins": origins,
+        "bounds": circuit.bounds,
+        "promises": [[wire, bound] for wire, bound in sorted(circuit.promises.items())],
+        "outputs": [list(output) for output in circuit.outputs],
+        "constants": names,
+        "instructions": [_row(i, number) for i in circuit.instructions],
+    }
+    arrays: dict[str, Array] = {name: np.stack(group) for name, group in groups.items()}
+    arrays["constants"] = np.asarray([names.index(place) for place in places], np.uint32)
+    return meta, arrays
+
+
+def from_arrays(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Circuit:
+    """The inverse of `to_arrays`: a frozen circuit.
+
+    Raises:
+        MalformedArtefact: what is given is no circuit; the text says why.
+    """
+    try:
+        return _parsed(meta, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise MalformedArtefact(f"the circuit cannot be read: {type(error).__name__} ({error})") from error
+    except (InvalidGraph, InvalidInput) as error:
+        raise MalformedArtefact(f"the circuit breaks its grammar: {error}") from error
+
+
+def _parsed(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Circuit:
+    circuit = Circuit(meta["slots"])
+    rows, wires = meta["instructions"], meta["wires"]
+    if type(wires) is not int or not 0 <= wires <= 4 * MAX_INSTRUCTIONS or len(rows) > MAX_INSTRUCTIONS:
+        raise MalformedArtefact(f"a circuit of {len(rows)} instructions and {wires} wires is over the limit")
+    circuit.wires = wires
+    circuit.constants = _constants(meta["constants"], arrays, circuit.slots)
+    circuit.bounds = {str(name): float(bound) for name, bound in meta["bounds"].items()}
+    circuit.instructions = [_instruction(row, meta["origins"]) for row in rows]
+    circuit.outputs = [(str(name), int(wire)) for name, wire in meta["outputs"]]
+    circuit.promises = {int(wire): float(bound) for wire, bound in meta["promises"]}
+    return circuit.freeze()
+
+
+def _constants(names: list[str], arrays: Mapping[str, Array], slots: int) -> list[Array]:
+    used = dict.fromkeys(names, 0)
+    constants = []
+    for place in arrays["constants"]:
+        name = names[place]
+        group = arrays[name]
+        if group.ndim != 2 or group.dtype not in (np.float64, np.complex128) or slots % group.shape[1]:
+            raise MalformedArtefact(f"section {name!r} holds no plaintext vectors of {slots} slots")
+        constants.append(group[used[name]])
+        used[name] += 1
+    for name in names:
+        if not np.isfinite(arrays[name]).all():
+            raise MalformedArtefact(f"section {name!r} holds numbers that are not finite")
+    return constants
+
+
+def _row(i: Instruction, origins: Mapping[str, int]) -> list[Any]:
+    outs = [i.outs[0], len(i.outs)]
+    body: Any = None
+    if isinstance(i.body, Chebyshev):
+        body = list(i.body.coefficients)
+    if isinstance(i.body, LinearTransform):
+        body = [[[[k, _packed(p)] for k, p in block] for block in row] for row in i.body.blocks]
+    return [int(i.op), list(i.args), outs, origins[i.origin], i.step, _packed(i.plain), i.level, body, i.name]
+
+
+def _instruction(row: list[Any], origins: list[str]) -> Instruction:
+    op, args, (first, count), origin, step, plain, level, body, name = row
+    if not all(type(n) is int for n in (op, first, count, origin, step, *args)) or type(level) not in (int, type(None)):
+        raise MalformedArtefact("an instruction of the circuit holds something else than integers")
+    if not 0 <= count <= MAX_INSTRUCTIONS or origin < 0:
+        raise MalformedArtefact(f"an instruction of the circuit has {count} results")
+    return Instruction(
+        Op(op),
+        tuple(args),
+        tuple(range(first, first + count)),
+        str(origins[origin]),
+        step,
+        _unpacked(plain),
+        level,
+        _body(Op(op), body),
+        str(name),
+    )
+
+
+def _body(op: Op, body: Any) -> Chebyshev | LinearTransform | None:
+    if op is Op.POLYNOMIAL:
+        return Chebyshev(tuple(float(c) for c in body))
+    if op is Op.LINEAR_TRANSFORM:
+        return LinearTransform(
+            tuple(tuple(tuple((int(k), _entries(p)) for k, p in block) for block in row) for row in body)
+        )
+    if body is not None:
+        raise MalformedArtefact(f"a {op.name} of the circuit has a body")
+    return None
+
+
+def _packed(plain: Plain | None) -> Any:
+    if isinstance(plain, Constant):
+        return plain.index
+    return [plain.real, plain.imag] if isinstance(plain, complex) else plain
+
+
+def _unpacked(plain: Any) -> Plain | None:
+    if type(plain) is int:
+        return Constant(plain)
+    if isinstance(plain, list):
+        real, imaginary = plain
+        return complex(real, imaginary)
+    return None if plain is None else float(plain)
+
+
+def _entries(plain: Any) -> Plain:
+    value = _unpacked(plain)
+    if value is None:
+        raise MalformedArtefact("a diagonal of the circuit has no entries")
+    return value
