@@ -219,7 +219,7 @@ def _literal(log_n: int, needed: int, room: int, cap: int, capabilities: Capabil
     for scale in range(capabilities.max_prime_bits - room, MIN_SCALE_BITS - 1, -1):
         base = scale + room
         special = min(-(-(base + (size - 1) * scale) // size) + SPECIAL_BITS, capabilities.max_prime_bits)
-        if base + needed * scale + size * special > cap or special * size < base + (size - 1) * scale:
+        if base + needed * scale + size * special >= cap or special * size < base + (size - 1) * scale:
             continue
         return ParametersLiteral(
             log_n, (base,) + (scale,) * needed, (special,) * size, scale, digits=-(-(needed + 1) // size)

@@ -75,6 +75,8 @@ def best_split(
     return min(_splits(body, slots, steps), key=lambda s: rotations(s, slots, steps, giant=giant, baby=baby))
 
 
+FEW_KEYS = 8
+"""So many keys are made without asking whether each one pays."""
 GIANT, BABY = 2.5, 1.0
 """Cost of a giant step against a hoisted baby step: the first decomposes again and divides by P."""
 
@@ -134,9 +136,9 @@ def walk(step: int, steps: Sequence[int] | None, slots: int) -> list[int]:
 
 
 def choose_steps(
-    bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, *, limit: int, worth: int = 4
+    bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, *, limit: int, worth: int = 3
 ) -> tuple[int, ...] | None:
-    """The few steps to make keys for: as many as pay, at most `limit`; None if a key for every step fits the limit.
+    """The few steps to make keys for: as many as pay, at most `limit`; None if a key for every step is no more.
 
     Args:
         bodies: the circuit's transforms.
@@ -145,9 +147,8 @@ def choose_steps(
         limit: number of keys that fit in memory.
         worth: rotations a further key must save.
     """
-    direct = {s % slots for s in single} | {step for body in bodies for part in _direct(body, slots) for step in part}
-    direct.discard(0)
-    if len(direct) <= limit:
+    direct = {s % slots for s in single}.union(*(part for body in bodies for part in _direct(body, slots))) - {0}
+    if len(direct) <= min(limit, FEW_KEYS):
         return None
     pool = _pool(bodies, single, slots)
     chosen: tuple[int, ...] = (1,)

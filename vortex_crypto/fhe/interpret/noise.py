@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -49,6 +50,22 @@ class NoiseModel:
 
     parameters: Parameters
     slots: int
+    generator: int = 3
+
+    @cached_property
+    def ones(self) -> Vector:
+        """|u(zeta)|^2 / N in every slot for u = 1 + X + ... + X^(N-1), mean over the repetitions, shape [slots].
+
+        Digits lie in [0, q) and not around zero, so switching adds q / 2 times u times the key's error. With
+        zeta^N = -1, u(zeta) = 2 / (1 - zeta), which is large in the few slots whose root is near 1.
+        """
+        degree = self.parameters.ring_degree
+        exponents = np.ones(degree // 2, np.int64)
+        for n in range(1, degree // 2):
+            exponents[n] = exponents[n - 1] * self.generator % (2 * degree)
+        squared = 4 / np.abs(1 - np.exp(1j * np.pi * exponents / degree)) ** 2
+        profile: Vector = squared.reshape(-1, self.slots).mean(axis=0) / degree
+        return profile
 
     def slot(self, variance: float, scale: float) -> float:
         """Deviation of the real part of a slot for an error polynomial of that variance per coefficient.
@@ -64,13 +81,15 @@ class NoiseModel:
         """Rounding both polynomials, the second of which is multiplied by the secret."""
         return self.slot(self._division(), float(self.parameters.scale(level)))
 
-    def switch(self, level: int, scale: float) -> float:
+    def switch(self, level: int, scale: float) -> Vector:
         """Key switching: every digit times the error of its key, divided by P, and the rounding of that division."""
         q, size = self.parameters.chain[: level + 1], self.parameters.digit_size
-        ratio = sum(float(math.prod(q[n : n + size])) ** 2 for n in range(0, len(q), size))
-        switching = ratio / float(math.prod(self.parameters.p)) ** 2 / 3  # digits lie in [0, q), not around 0
-        variance = self.parameters.ring_degree * ERROR_DEVIATION**2 * switching * size
-        return self.slot(variance + self._division(), scale)
+        digits = sum(float(math.prod(q[n : n + size])) ** 2 for n in range(0, len(q), size))
+        ratio = (
+            self.parameters.ring_degree * ERROR_DEVIATION**2 * size * digits / float(math.prod(self.parameters.p)) ** 2
+        )
+        variance = ratio * (ROUNDING + self.ones / 4) + self._division()
+        return np.sqrt(self.slots * variance) / scale
 
     def plain(self, scale: float, vector: bool) -> float:
         """Rounding a plaintext's coefficients; a number has one."""
@@ -83,7 +102,7 @@ class NoiseModel:
 
 
 def predict(
-    circuit: Circuit, parameters: Parameters, *, samples: Mapping[str, Vector] | None = None, trials: int = 2
+    circuit: Circuit, parameters: Parameters, *, samples: Mapping[str, Vector] | None = None, trials: int = 4
 ) -> dict[str, Error]:
     """The error of each output of a lowered circuit.
 
@@ -105,7 +124,7 @@ def predict(
             largest[name] = max(largest[name], float(np.abs(error).max()))
     tail = math.sqrt(2 * math.log(2000 * circuit.slots))
     return {
-        name: Error(math.sqrt(square), max(1.5 * largest[name], tail * math.sqrt(square)))
+        name: Error(math.sqrt(square), max(4 * largest[name], tail * math.sqrt(square)))
         for name, square in squares.items()
     }
 
@@ -196,7 +215,8 @@ def _transform(
     variance: Vector = np.zeros(circuit.slots)
     for x, block in zip(args, body.blocks[row], strict=True):
         for k, plain in block:
-            variance += np.abs(circuit.vector(plain)) ** 2 * (switched**2 if k else 0.0)
+            variance += np.abs(circuit.vector(plain)) ** 2 * (np.roll(switched, -k) ** 2 if k else 0.0)
             variance += np.abs(np.roll(x, -k)) ** 2 * rounding**2
     giants = len(native_split(body, circuit.slots).giants[row])
-    return np.sqrt(variance + giants * model.switch(state.level, float(after)) ** 2)
+    result: Vector = np.sqrt(variance + giants * model.switch(state.level, float(after)) ** 2)
+    return result
