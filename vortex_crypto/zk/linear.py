@@ -95,7 +95,7 @@ class Linear:
 
     def __add__(self, other: Operand) -> Linear:
         left, right = broadcast(self, linear(other))
-        return _merge(_regroup(_interleave(left, right), 2)).reshape(*left.shape)
+        return merge(_regroup(_interleave(left, right), 2)).reshape(*left.shape)
 
     def __radd__(self, other: Operand) -> Linear:
         return self + other
@@ -125,7 +125,7 @@ class Linear:
         axis %= len(self.shape)
         kept = [i for i in range(len(self.shape)) if i != axis]
         moved = self.transpose(*kept, axis)
-        return _merge(_regroup(moved.flat, self.shape[axis])).reshape(*(self.shape[i] for i in kept))
+        return merge(_regroup(moved.flat, self.shape[axis])).reshape(*(self.shape[i] for i in kept))
 
     def apply(self, matrix: Any) -> Linear:
         """matrix @ self for a constant matrix of integers (dense or SciPy sparse) and a one-dimensional array."""
@@ -134,7 +134,7 @@ class Linear:
             raise ShapeMismatch(f"a constant matrix {constant.shape} meets an array of shape {self.shape}")
         scaled = _scale(_gather(self, constant.indices), np.asarray(constant.data))
         grouped = Linear((constant.shape[0],), scaled.indptr[constant.indptr], scaled.wires, scaled.coefficients)
-        return _merge(grouped)
+        return merge(grouped)
 
 
 Operand = Linear | int | Array
@@ -235,7 +235,7 @@ def _bound(values: Array) -> int:
     return max(abs(int(values.min())), abs(int(values.max()))) if len(values) else 0
 
 
-def _merge(x: Linear) -> Linear:
+def merge(x: Linear) -> Linear:
     """Like terms added, wires ascending within each row, zeros dropped."""
     if not len(x.wires):
         return x
