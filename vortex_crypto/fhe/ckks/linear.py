@@ -62,8 +62,8 @@ class Transform:
         cache_bytes: int = 1 << 30,
     ) -> None:
         self.encoder, self.slots, self.level, self.ratio = encoder, slots, level, ratio
-        self.babies = [tree(babies, steps, slots) for babies in split.babies]
-        self.giants = [tree(giants, steps, slots) for giants in split.giants]
+        self.babies = [_edges(babies, steps, slots) for babies in split.babies]
+        self.giants = [_edges(giants, steps, slots) for giants in split.giants]
         self._cache: OrderedDict[tuple[int, int, int, int], Plaintext] = OrderedDict()
         self._room = cache_bytes
         self._entries: list[list[dict[int, list[_Entry]]]] = []
@@ -111,6 +111,12 @@ class Transform:
                 self._room -= plain.residues.nbytes
                 self._cache[key] = plain
         return plain.expanded(context.parameters.ring_degree)
+
+
+def _edges(targets: frozenset[int], steps: Sequence[int] | None, slots: int) -> list[tuple[int, int, int]]:
+    """Straight from the root where every target has a key, so that all share its decomposition; else along a tree."""
+    straight = steps is None or targets - {0} <= set(steps)
+    return tree(targets, None if straight else steps, slots)
 
 
 class _Machine:
