@@ -22,7 +22,7 @@ from vortex_crypto.fhe.ckks.encoder import Encoder
 from vortex_crypto.fhe.ckks.eval_mod import EvalMod
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.failure import log2_failure
-from vortex_crypto.fhe.ckks.linear import Transform
+from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.switching import SwitchingKey
 from vortex_crypto.fhe.params import rounded_scale
 from vortex_crypto.fhe.rotations import Split
@@ -90,9 +90,14 @@ class Bootstrapper:
         message = settings.eval_mod.scale_after(context, self.inner_level, self.inner_scale)
         message = rounded_scale(message * self.raised_scale / q0)
         encoder = Encoder(context)
-        room = cache_bytes // (settings.to_coefficients + settings.to_slots)
+        store = PlaintextStore(cache_bytes)
         self._first = _transforms(
-            encoder, self._first_factors(), top, (q0 * settings.eval_mod.range, self.inner_scale), settings.babies, room
+            encoder,
+            self._first_factors(),
+            top,
+            (q0 * settings.eval_mod.range, self.inner_scale),
+            settings.babies,
+            store,
         )
         self._second = _transforms(
             encoder,
@@ -100,7 +105,7 @@ class Bootstrapper:
             outer_level,
             (message, context.scale(self.result_level)),
             settings.babies,
-            room,
+            store,
         )
 
     @property
@@ -226,7 +231,7 @@ def _transforms(
     level: int,
     scales: tuple[Fraction, Fraction],
     babies: int,
-    room: int,
+    store: PlaintextStore,
 ) -> list[Transform]:
     """Transforms from `level` down, whose scales go from the first of `scales` to exactly the second, evenly."""
     made = []
@@ -247,7 +252,7 @@ def _transforms(
                 level=level - index,
                 ratio=ratio,
                 steps=_steps(split, slots),
-                cache_bytes=room,
+                store=store,
             )
         )
         scale = rounded_scale(scale * ratio / prime)
