@@ -1,0 +1,375 @@
+"""From a graph to a program for encrypted data: the passes in order, the lowering, the plan.
+
+`PIPELINES` is the one place that says what runs when; each line has its reason. The graph is verified after every pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vortex_crypto.container import Artefact
+from vortex_crypto.errors import InvalidInput, MalformedArtefact
+from vortex_crypto.fhe.plan import CkksPlan
+from vortex_crypto.fhe.plan import plan as plan_circuit
+from vortex_crypto.fhe.security import max_log_qp
+from vortex_crypto.nn.interface import DTYPES, Interface, Port, spread_samples
+from vortex_crypto.nn.ir import Array, Graph
+from vortex_crypto.nn.layout import Layout, power_of_two
+from vortex_crypto.nn.lower import Lowered, lower
+from vortex_crypto.nn.passes.approximate import Approximation, approximate
+from vortex_crypto.nn.passes.arithmetic import PolynomialOp, evaluate, flat_samples
+from vortex_crypto.nn.passes.arithmetize import arithmetize
+from vortex_crypto.nn.passes.choose_layouts import Layouts, choose_layouts
+from vortex_crypto.nn.passes.compose_affine import compose_affine
+from vortex_crypto.nn.passes.drop_tail import drop_tail
+from vortex_crypto.nn.passes.fold_constants import fold_constants
+from vortex_crypto.nn.passes.fuse_elementwise import fuse_elementwise
+from vortex_crypto.nn.passes.ranges import ValueRange, input_intervals, ranges
+from vortex_crypto.nn.report import (
+    ParametersReport,
+    Report,
+    TensorReport,
+    activation_report,
+    layer_reports,
+    operation_counts,
+    precision,
+)
+
+KIND = "fhe-program"
+APPROXIMATION_SHARE = 0.85
+"""Part of the error asked that the polynomials may take; the noise gets `NOISE_BITS` less, and both add as squares."""
+NOISE_BITS = 2.0
+FIT_SAMPLES = 512
+"""Calibration samples that polynomials are fitted and judged on; ranges come from all of them."""
+SYNTHETIC_SAMPLES = 64
+LEAST_NOISE_BITS = 18
+"""A scale of fewer bits above the precision drowns in the noise of any ring."""
+MAX_SLOTS = 1 << 14
+"""Of the first lowering; the planner's ring degree decides in the end."""
+
+Progress = Callable[[str], None]
+"""Called with the name of each stage as it begins."""
+
+
+@dataclass
+class Context:
+    """What the passes of one compilation know and find out."""
+
+    calibration: Mapping[str, Array] | None
+    given_ranges: Mapping[str, tuple[float, float]] | None
+    precision_bits: float
+    allow_drop: bool
+    dropped: tuple[str, ...] = ()
+    input_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    samples: dict[str, Array] = field(default_factory=dict)
+    ranges: dict[str, ValueRange] = field(default_factory=dict)
+    approximations: tuple[Approximation, ...] = ()
+    approximation_error: float = 0.0
+    outputs: tuple[str, ...] = ()
+    """Names of the model's outputs, in the order of the graph's through all passes."""
+
+
+def _drop_tail(graph: Graph, context: Context) -> Graph:
+    graph, context.dropped = drop_tail(graph, allowed=context.allow_drop)
+    context.outputs = tuple(graph.outputs)
+    return graph
+
+
+def _sample(graph: Graph, context: Context) -> Graph:
+    """Settle input ranges and samples: the calibration data, or points drawn from the ranges."""
+    if context.calibration is not None:
+        given = {name: flat_samples(name, graph.values[name].size, context.calibration) for name in graph.inputs}
+        if len({len(array) for array in given.values()}) > 1:
+            raise InvalidInput("calibration holds different numbers of samples for different inputs")
+        context.calibration = given
+    context.input_ranges = input_intervals(graph, context.calibration, context.given_ranges)
+    if context.calibration is not None:
+        context.samples = {name: array[:: -(-len(array) // FIT_SAMPLES)] for name, array in given.items()}
+    else:
+        rng = np.random.default_rng(0)
+        context.samples = {
+            name: rng.uniform(*context.input_ranges[name], (SYNTHETIC_SAMPLES, graph.values[name].size))
+            for name in graph.inputs
+        }
+    return graph
+
+
+def _ranges(graph: Graph, context: Context) -> Graph:
+    values = None if context.calibration is None else evaluate(graph, context.calibration)
+    context.ranges = ranges(graph, values, context.input_ranges)
+    return graph
+
+
+def _approximate(graph: Graph, context: Context) -> Graph:
+    target = APPROXIMATION_SHARE * 2.0**-context.precision_bits
+    result, context.approximations = approximate(graph, context.ranges, context.samples, target=target)
+    exact, rounded = evaluate(graph, context.samples), evaluate(result, context.samples)
+    pairs = zip(graph.outputs, result.outputs, strict=True)
+    context.approximation_error = max(float(np.abs(exact[a] - rounded[b]).mean()) for a, b in pairs)
+    return result
+
+
+def _plain(function: Callable[[Graph], Graph]) -> Callable[[Graph, Context], Graph]:
+    return lambda graph, context: function(graph)
+
+
+PIPELINES: Mapping[str, tuple[tuple[str, Callable[[Graph, Context], Graph]], ...]] = {
+    "fhe": (
+        ("fold_constants", _plain(fold_constants)),
+        # Before arithmetize, which would refuse Softmax and ArgMax.
+        ("drop_tail", _drop_tail),
+        ("arithmetize", _plain(arithmetize)),
+        # Before compose_affine: once a scaling has gone into a dense map it no longer shows that it is uniform, and the
+        # chain Div, Erf, Add, Mul of an exported GELU could not be seen to be one function.
+        ("fuse_elementwise", _plain(fuse_elementwise)),
+        ("compose_affine", _plain(compose_affine)),
+        ("sample", _sample),
+        # After composition: only what a nonlinear operator reads needs a range, and fewer maps keep bounds tighter.
+        ("ranges", _ranges),
+        ("approximate", _approximate),
+        # Again: the changes of variable round each polynomial go into their neighbours and cost no level.
+        ("compose_affine", _plain(compose_affine)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FheProgram:
+    """A network compiled for encrypted data: what the server runs, what the client knows, and what was chosen."""
+
+    plan: CkksPlan
+    interface: Interface
+    report: Report
+
+    @property
+    def hash(self) -> str:
+        """Content hash (hex) that every key and ciphertext of this program names."""
+        return self.plan.hash
+
+    def to_artefact(self) -> Artefact:
+        """The server's side as a "fhe-program" artefact; `interface.to_artefact()` is the client's."""
+        meta, arrays = self.plan.to_arrays()
+        client = self.interface.to_artefact()
+        sections = {f"plan/{name}": array for name, array in arrays.items()}
+        sections |= {f"interface/{name}": array for name, array in client.arrays.items()}
+        content = {"plan": meta, "interface": dict(client.meta), "report": self.report.model_dump(mode="json")}
+        return Artefact(KIND, self.hash, content, sections, self.plan.parameters.insecure)
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact) -> FheProgram:
+        """The inverse of `to_artefact`, for bytes from outside.
+
+        Raises:
+            MalformedArtefact: what is given is no program; the text says why.
+        """
+        artefact.expect(kind=KIND)
+        meta = artefact.meta
+        if set(meta) != {"plan", "interface", "report"} or not all(isinstance(part, dict) for part in meta.values()):
+            raise MalformedArtefact("a program's metadata has the parts plan, interface and report")
+        plan = CkksPlan.from_arrays(meta["plan"], _part(artefact, "plan/"))
+        if plan.hash != artefact.program:
+            raise MalformedArtefact(
+                f"the program says its hash is {artefact.program[:16]}, its plan's is {plan.hash[:16]}"
+            )
+        client = Artefact(
+            "fhe-client", artefact.program, meta["interface"], _part(artefact, "interface/"), artefact.insecure
+        )
+        interface = Interface.from_artefact(client)
+        try:
+            report = Report.model_validate(meta["report"])
+        except ValueError as error:
+            raise MalformedArtefact(f"the program's report cannot be read: {error}") from error
+        return cls(plan, interface, report)
+
+
+def compile_fhe(
+    graph: Graph,
+    *,
+    calibration: Mapping[str, Array] | None = None,
+    input_ranges: Mapping[str, tuple[float, float]] | None = None,
+    precision_bits: float = 12,
+    backend: str = "tenseal",
+    batch: int | None = None,
+    insecure: bool = False,
+    drop_tail: bool = False,
+    progress: Progress | None = None,
+    explain: Callable[[str, Graph], None] | None = None,
+) -> FheProgram:
+    """Compile a graph for encrypted data.
+
+    Args:
+        graph: from `import_onnx`; its inputs are one sample each.
+        calibration: samples of each input, (samples, *shape): activations are approximated where these lead.
+        input_ranges: an interval for each input that calibration does not cover, or in its place.
+        precision_bits: -log2 of the mean absolute error of the outputs, polynomials and noise together.
+        backend: name of the back end that will run it.
+        batch: samples a ciphertext must have room for; None: what the ring degree that is needed anyway gives.
+        insecure: accept parameters below 128 bits; everything made is then marked.
+        drop_tail: leave out a final Softmax or ArgMax; the report names it.
+        progress: called with the name of each stage.
+        explain: called with each pass's name and the graph after it.
+
+    Raises:
+        UnsupportedOp: an operator without an arithmetic form; names the node and the remedy.
+        InvalidInput: neither calibration nor ranges for an input, or data that does not fit.
+        ParameterRefused, OutOfLevels: no parameters are secure, deep and precise enough.
+    """
+    context = Context(calibration, input_ranges, precision_bits, drop_tail)
+    report_stage = progress or (lambda stage: None)
+    model = graph
+    for name, run in PIPELINES["fhe"]:
+        report_stage(name)
+        graph = run(graph, context)
+        graph.verify()
+        if explain is not None:
+            explain(name, graph)
+    return _Backend(model, graph, context, backend, insecure, report_stage).program(batch)
+
+
+class _Backend:
+    """The second half: from the polynomial graph to a plan."""
+
+    def __init__(
+        self, model: Graph, graph: Graph, context: Context, backend: str, insecure: bool, stage: Progress
+    ) -> None:
+        self.model, self.graph, self.context = model, graph, context
+        self.backend, self.insecure, self.stage = backend, insecure, stage
+
+    def program(self, batch: int | None) -> FheProgram:
+        """Lower for the smallest ciphertexts that can do; if the planner takes a larger ring, fill its slots."""
+        slots = max(self._least_slots(), min(power_of_two(self._largest()) * power_of_two(batch or 1), MAX_SLOTS))
+        plan, lowered, layouts = self._planned(slots)
+        while plan.parameters.slots > slots:
+            slots = plan.parameters.slots
+            plan, lowered, layouts = self._planned(slots)
+        interface = self._interface(plan, lowered, layouts)
+        if batch is not None and interface.lanes < batch:
+            raise InvalidInput(f"a ciphertext of {slots} slots has room for {interface.lanes} samples, not for {batch}")
+        return FheProgram(plan, interface, self._report(plan, interface, layouts))
+
+    def _largest(self) -> int:
+        return max(value.size for value in self.graph.values.values())
+
+    def _least_slots(self) -> int:
+        """Half the smallest ring degree that is secure for the depth at the smallest scale there could be."""
+        bits = (depth_of(self.graph) + 2) * (self.context.precision_bits + LEAST_NOISE_BITS)
+        for log_n in range(10, 16):
+            if bits <= max_log_qp(log_n, "ternary"):
+                return 1 << (log_n - 1)
+        return MAX_SLOTS
+
+    def _planned(self, slots: int) -> tuple[CkksPlan, Lowered, Layouts]:
+        self.stage("choose_layouts")
+        layouts = choose_layouts(self.graph, slots)
+        self.stage("lower")
+        bounds = {name: max(abs(low), abs(high), 1e-6) for name, (low, high) in self.context.input_ranges.items()}
+        lowered = lower(self.graph, layouts, slots, bounds, self.context.outputs)
+        self.stage("plan")
+        plan = plan_circuit(
+            lowered.circuit,
+            precision_bits=self.context.precision_bits + NOISE_BITS,
+            backend=self.backend,
+            insecure=self.insecure,
+            samples=self._slot_samples(lowered, layouts, slots),
+        )
+        return plan, lowered, layouts
+
+    def _slot_samples(self, lowered: Lowered, layouts: Layouts, slots: int) -> dict[str, Array]:
+        """The first samples as slot vectors, for the noise prediction."""
+        found: dict[str, Array] = {}
+        lanes = slots // layouts.features
+        for name, labels in lowered.inputs.items():
+            layout, samples = layouts.of[name], self.context.samples[name][:lanes]
+            for block, label in enumerate(labels):
+                found[label] = spread_samples(samples, layout, block, features=layouts.features, lanes=lanes)
+        return found
+
+    def _interface(self, plan: CkksPlan, lowered: Lowered, layouts: Layouts) -> Interface:
+        inputs = tuple(
+            self._port(name, layouts.of[name], labels, self.context.input_ranges[name])
+            for name, labels in lowered.inputs.items()
+        )
+        values = dict(zip(self.context.outputs, self.graph.outputs, strict=True))
+        outputs = tuple(
+            self._port(name, layouts.of[values[name]], labels, (None, None)) for name, labels in lowered.outputs.items()
+        )
+        used = [layouts.of[name] for name in lowered.inputs] + [layouts.of[values[name]] for name in lowered.outputs]
+        return Interface(
+            plan.hash, self.backend, layouts.features, plan.parameters, plan.needs, inputs, outputs, tuple(used)
+        )
+
+    def _port(
+        self, name: str, layout: Layout, labels: tuple[str, ...], limits: tuple[float | None, float | None]
+    ) -> Port:
+        value = self.model.values[name]
+        dtype: Any = str(value.dtype) if str(value.dtype) in DTYPES else "float64"
+        return Port(
+            name=name,
+            shape=value.shape,
+            dtype=dtype,
+            period=layout.period,
+            ciphertexts=labels,
+            low=limits[0],
+            high=limits[1],
+        )
+
+    def _report(self, plan: CkksPlan, interface: Interface, layouts: Layouts) -> Report:
+        noise = max(error.deviation for error in plan.errors.values())
+        p, context = plan.parameters, self.context
+        return Report(
+            model=self.model.name,
+            backend=self.backend,
+            program=plan.hash,
+            batch=interface.lanes,
+            features=layouts.features,
+            dropped=context.dropped,
+            parameters=ParametersReport(
+                ring_degree=p.ring_degree,
+                slots=p.slots,
+                levels=p.max_level,
+                log_scale=p.log_scale,
+                log_qp=p.log_qp,
+                security=p.security,
+                insecure=p.insecure,
+            ),
+            activations=tuple(activation_report(record) for record in context.approximations),
+            layers=layer_reports(plan),
+            tensors=tuple(
+                TensorReport(
+                    name=name,
+                    shape=self.graph.values[name].shape,
+                    layout=layout.name,
+                    period=layout.period,
+                    ciphertexts=layout.blocks,
+                )
+                for name, layout in layouts.of.items()
+            ),
+            depth=p.max_level,
+            operations=operation_counts(plan),
+            rotation_keys=len(plan.keys.rotations),
+            key_bytes=plan.memory.keys,
+            memory_bytes=plan.memory.total,
+            seconds=None,
+            approximation_error=context.approximation_error,
+            noise_error=noise,
+            precision_bits=precision(context.approximation_error, noise),
+            precision_asked=context.precision_bits,
+            calibrated=context.calibration is not None,
+        )
+
+
+def depth_of(graph: Graph) -> int:
+    """Levels on the longest way through an arithmetic graph without elementwise functions."""
+    level = dict.fromkeys(graph.inputs, 0)
+    for node in graph.nodes():
+        taken = node.op.depth if isinstance(node.op, PolynomialOp) else 1
+        level[node.outputs[0]] = taken + max(level[name] for name in node.inputs)
+    return max(level[name] for name in graph.outputs)
+
+
+def _part(artefact: Artefact, prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in artefact.arrays.items() if name.startswith(prefix)}

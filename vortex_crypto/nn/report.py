@@ -1,0 +1,221 @@
+"""What a compilation chose and what running its result will take: the report `compile` ends with."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from vortex_crypto.fhe.circuit import Instruction, Op
+from vortex_crypto.fhe.plan import CkksPlan
+from vortex_crypto.nn.passes.approximate import Approximation
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ParametersReport(_Frozen):
+    """CKKS parameters and the verdict on them; `log_qp` in bits, recomputed from the primes."""
+
+    ring_degree: int
+    slots: int
+    levels: int
+    log_scale: int
+    log_qp: float
+    security: str
+    insecure: bool
+
+
+class ActivationReport(_Frozen):
+    """One approximated function; errors are absolute, in the function's own units (`output_error`: in the outputs')."""
+
+    origin: str
+    function: str
+    low: float
+    high: float
+    calibrated: tuple[float, float] | None
+    bound: tuple[float, float]
+    degree: int
+    depth: int
+    exact: bool
+    max_error: float
+    mean_error: float
+    output_error: float
+
+
+class LayerReport(_Frozen):
+    """What one layer costs: levels it takes, and instructions by kind."""
+
+    origin: str
+    depth: int
+    rotations: int
+    products: int
+    plain_products: int
+
+
+class TensorReport(_Frozen):
+    """Where a tensor sits."""
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str
+    period: int
+    ciphertexts: int
+
+
+class Report(_Frozen):
+    """All of it.
+
+    Attributes:
+        batch: samples that share a ciphertext.
+        dropped: nodes left off the end of the model, on request.
+        rotation_keys: rotations that have switching keys.
+        key_bytes, memory_bytes: predicted, of the evaluation keys in memory and of a run in all.
+        seconds: predicted for one run, single-threaded; None where the back end has no measured table.
+        approximation_error: mean absolute error of the outputs on the samples, polynomials alone.
+        noise_error: predicted root mean square error of the outputs from encryption alone.
+        precision_bits: -log2 of both together; precision_asked is what was asked.
+        calibrated: ranges come from calibration data rather than interval bounds alone.
+    """
+
+    model: str
+    backend: str
+    program: str
+    batch: int
+    features: int
+    dropped: tuple[str, ...]
+    parameters: ParametersReport
+    activations: tuple[ActivationReport, ...]
+    layers: tuple[LayerReport, ...]
+    tensors: tuple[TensorReport, ...]
+    depth: int
+    operations: dict[str, int]
+    rotation_keys: int
+    key_bytes: int
+    memory_bytes: int
+    seconds: float | None
+    approximation_error: float
+    noise_error: float
+    precision_bits: float
+    precision_asked: float
+    calibrated: bool
+
+    def __rich__(self) -> Group:
+        """Tables for a terminal."""
+        from rich.console import Group
+
+        return Group(_summary(self), _activation_table(self.activations), _layer_table(self.layers))
+
+
+def layer_reports(plan: CkksPlan) -> tuple[LayerReport, ...]:
+    """Levels and instructions of a lowered circuit by origin, in the order of the circuit.
+
+    Relinearisations and rescales stand where their result is needed first; they count for the layer whose product they
+    complete.
+    """
+    groups: dict[str, list[Instruction]] = {}
+    maker: dict[int, str] = {}
+    for i in plan.circuit.instructions:
+        origin = maker[i.args[0]] if i.op in (Op.RELINEARIZE, Op.RESCALE) else i.origin
+        maker.update(dict.fromkeys(i.outs, origin))
+        if i.op is not Op.INPUT:
+            groups.setdefault(origin, []).append(i)
+    return tuple(_layer(origin, members, plan) for origin, members in groups.items())
+
+
+def activation_report(record: Approximation) -> ActivationReport:
+    """The part of an approximation that is for people."""
+    fields = {name: getattr(record, name) for name in ActivationReport.model_fields}
+    return ActivationReport(**fields)
+
+
+def precision(approximation_error: float, noise_error: float) -> float:
+    """-log2 of the mean absolute error of both, taken as independent; a normal error's mean is 0.8 deviations."""
+    return -math.log2(max(math.hypot(approximation_error, math.sqrt(2 / math.pi) * noise_error), 2.0**-60))
+
+
+def operation_counts(plan: CkksPlan) -> dict[str, int]:
+    """Instructions of the lowered circuit by opcode."""
+    return {op.name.lower(): count for op, count in sorted(Counter(i.op for i in plan.circuit.instructions).items())}
+
+
+def _layer(origin: str, members: Sequence[Instruction], plan: CkksPlan) -> LayerReport:
+    made = {wire for i in members for wire in i.outs}
+    entering = [plan.states[w].level for i in members for w in i.args if w not in made]
+    leaving = [plan.states[w].level for w in made]
+    kinds = Counter(i.op for i in members)
+    depth = max(max(entering, default=0) - min(leaving, default=0), 0)
+    return LayerReport(
+        origin=origin,
+        depth=depth if entering else 0,
+        rotations=kinds[Op.ROTATE],
+        products=kinds[Op.MUL],
+        plain_products=kinds[Op.MUL_PLAIN],
+    )
+
+
+def _summary(report: Report) -> Any:
+    from rich.table import Table
+
+    p = report.parameters
+    security = f"[bold red]{p.security}[/]" if p.insecure else p.security
+    rows: Mapping[str, str] = {
+        "program": f"{report.model} for {report.backend}, {report.program[:16]}",
+        "parameters": f"ring degree 2^{p.ring_degree.bit_length() - 1}, {p.levels} levels, scale 2^{p.log_scale}, "
+        f"log2(QP) = {p.log_qp:.1f}",
+        "security": security,
+        "batch": f"{report.batch} samples a ciphertext, {report.features} features each",
+        "depth": f"{report.depth} levels",
+        "operations": ", ".join(f"{count} {name}" for name, count in report.operations.items()),
+        "keys": f"{report.rotation_keys} rotations, {report.key_bytes / 1e6:.0f} MB",
+        "memory": f"{report.memory_bytes / 1e6:.0f} MB",
+        "latency": "no table for this back end" if report.seconds is None else f"{report.seconds:.1f} s, one thread",
+        "precision": f"{report.precision_bits:.1f} bits predicted, {report.precision_asked:g} asked "
+        f"(polynomials {report.approximation_error:.2g}, encryption {report.noise_error:.2g})",
+    }
+    table = Table(show_header=False, title="Encrypted program", title_justify="left")
+    for name, text in rows.items():
+        table.add_row(name, text)
+    if report.dropped:
+        table.add_row("left out", ", ".join(report.dropped) + ": the client gets the scores before it")
+    if not report.calibrated:
+        table.add_row("ranges", "interval bounds alone; calibration data would tighten them")
+    return table
+
+
+def _activation_table(activations: Sequence[ActivationReport]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Activations", title_justify="left")
+    for heading in ("layer", "function", "range", "degree", "levels", "mean error", "largest error", "in the outputs"):
+        table.add_column(heading)
+    for a in activations:
+        table.add_row(
+            a.origin,
+            a.function if len(a.function) < 40 else a.function[:37] + "...",
+            f"[{a.low:.3g}, {a.high:.3g}]",
+            str(a.degree),
+            str(a.depth),
+            "exact" if a.exact else f"{a.mean_error:.2g}",
+            "exact" if a.exact else f"{a.max_error:.2g}",
+            "exact" if a.exact else f"{a.output_error:.2g}",
+        )
+    return table
+
+
+def _layer_table(layers: Sequence[LayerReport]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Layers", title_justify="left")
+    for heading in ("layer", "levels", "rotations", "products", "plain products"):
+        table.add_column(heading)
+    for row in layers:
+        table.add_row(row.origin, *(str(n) for n in (row.depth, row.rotations, row.products, row.plain_products)))
+    return table
