@@ -35,7 +35,10 @@ NAMES = {
     LAGRANGE_ALPHA_TAU_G1: "Lagrange alpha tau in G1",
     LAGRANGE_BETA_TAU_G1: "Lagrange beta tau in G1",
 }
-_LAGRANGE = (LAGRANGE_TAU_G1, LAGRANGE_TAU_G2, LAGRANGE_ALPHA_TAU_G1, LAGRANGE_BETA_TAU_G1)
+LAGRANGE = (LAGRANGE_TAU_G1, LAGRANGE_TAU_G2, LAGRANGE_ALPHA_TAU_G1, LAGRANGE_BETA_TAU_G1)
+LAGRANGE_SOURCES = (TAU_G1, TAU_G2, ALPHA_TAU_G1, BETA_TAU_G1)
+"""The sections that those of `LAGRANGE` are transforms of."""
+
 _IN_G2 = (TAU_G2, BETA_G2, LAGRANGE_TAU_G2)
 
 
@@ -96,10 +99,10 @@ def read_ptau(path: str | os.PathLike[str]) -> Ptau:
         raise file.refuse(HEADER, f"has power {power} of {ceremony_power}; 1 to {MAX_LOG_DOMAIN + 1} are read")
     n = 1 << power
     counts = {TAU_G1: 2 * n - 1, TAU_G2: n, ALPHA_TAU_G1: n, BETA_TAU_G1: n, BETA_G2: 1}
-    prepared = any(section in file.sections for section in _LAGRANGE)
+    prepared = any(section in file.sections for section in LAGRANGE)
     if prepared:
         counts |= {LAGRANGE_TAU_G1: 4 * n - 1}
-        counts |= dict.fromkeys(_LAGRANGE[1:], 2 * n - 1)
+        counts |= dict.fromkeys(LAGRANGE[1:], 2 * n - 1)
     for section, count in counts.items():
         file.section(section, count * 8 * LIMBS * (4 if section in _IN_G2 else 2))
     return Ptau(file, power, ceremony_power, prepared)
