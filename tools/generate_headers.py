@@ -67,22 +67,6 @@ def signed_digits(value: int) -> list[int]:
     return digits
 
 
-def glv() -> Iterator[str]:
-    """The lattice basis of the endomorphism, and the multipliers that round a scalar onto it."""
-    (a1, b1), (a2, b2) = c.GLV_BASIS
-    determinant = a1 * b2 - a2 * b1
-    multipliers = [(b2 << 256) // determinant, (-b1 << 256) // determinant]
-    for row, (name, value) in enumerate((("glv_a1", a1), ("glv_b1", b1), ("glv_a2", a2), ("glv_b2", b2))):
-        sign = "negative" if value < 0 else "positive"
-        yield from table(name, f"|{'ab'[row % 2]}| of basis row {row // 2 + 1}, {sign}.", words(abs(value), 2))
-        yield f"constexpr bool {name}_negative = {str(value < 0).lower()};"
-    for row, value in enumerate(multipliers):
-        yield from table(
-            f"glv_g{row + 1}", "Rounded-down 2^256 times a coordinate of 1 in the basis.", words(abs(value), 3)
-        )
-        yield f"constexpr bool glv_g{row + 1}_negative = {str(value < 0).lower()};"
-
-
 def lines() -> Iterator[str]:
     """The header."""
     yield "// Constants of BN254. DO NOT EDIT: tools/generate_headers.py writes it from arith/field/bn254.py."
@@ -107,16 +91,10 @@ def lines() -> Iterator[str]:
     yield "// Everything below over Fq is in Montgomery form, elements of Fq2 as c0 then c1."
     yield from table("b1", "E: y^2 = x^3 + b.", montgomery(c.B))
     yield from table("b2", "The twist: y^2 = x^3 + b2.", fq2(c.B2))
-    yield from table("g1_x", "Generator of G1.", montgomery(c.G1_GENERATOR[0]))
-    yield from table("g1_y", "Generator of G1.", montgomery(c.G1_GENERATOR[1]))
     yield from table("half", "1/2.", montgomery(pow(2, -1, c.P)))
     yield from table("minus_half_of_p", "(p-1)/2, a plain integer.", words((c.P - 1) // 2))
-    yield from table(
-        "cube_root", "A primitive cube root of one: (cube_root x, y) = lambda (x, y).", montgomery(c.CUBE_ROOT_FQ)
-    )
     frobenius = [limb for value in c.FROBENIUS for limb in fq2(value)]
     yield from table("frobenius", "(9+u)^(i(p-1)/6) for i = 0..5, eight limbs each.", frobenius)
-    yield from glv()
     digits = signed_digits(c.ATE_LOOP)
     yield "// 6x+2 in non-adjacent form, least significant digit first."
     yield f"constexpr int ate_length = {len(digits)};"

@@ -1,3 +1,380 @@
+// Python's view of the field kernels: shapes are checked here once more, the lock is released while they run.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-void bind_field(nanobind::module_&) {}
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "buffer.hpp"
+#include "field_ops.hpp"
+#include "isa.hpp"
+#include "msm.hpp"
+#include "ntt_fr.hpp"
+#include "parallel.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+using vx::u64;
+using vx::u8;
+using Limbs = nb::ndarray<const u64, nb::c_contig, nb::device::cpu>;
+using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Out = nb::ndarray<nb::numpy, u64>;
+using OutFlags = nb::ndarray<nb::numpy, bool>;
+
+constexpr size_t block = 4096;  // elements handed to a thread at a time
+
+[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(what); }
+
+// The count of elements of `words` limbs in an array.
+size_t count(const Limbs& a, size_t words) {
+    if (a.size() % words) refuse("an array does not hold whole elements");
+    return a.size() / words;
+}
+void expect(const Limbs& a, size_t elements, size_t words) {
+    if (a.size() != elements * words) refuse("arrays have different lengths, or an element has the wrong size");
+}
+
+template <class T, class Array>
+Array fresh(T*& data, std::vector<size_t> shape) {
+    size_t size = 1;
+    for (size_t extent : shape) size *= extent;
+    data = new T[size == 0 ? 1 : size];
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return Array(data, shape.size(), shape.data(), owner);
+}
+Out limbs(u64*& data, std::vector<size_t> shape) { return fresh<u64, Out>(data, std::move(shape)); }
+OutFlags flags(bool*& data, size_t n) { return fresh<bool, OutFlags>(data, {n}); }
+
+// body(from, count) over blocks of n elements, without the interpreter's lock.
+template <class Body>
+void blocks(size_t n, unsigned threads, const Body& body) {
+    nb::gil_scoped_release release;
+    vx::parallel_for(threads, (n + block - 1) / block, [&](size_t i, unsigned) { body(i * block, std::min(block, n - i * block)); });
+}
+
+const vx::FieldOps& ops_of(const std::string& isa) {
+    if (isa == "portable") return vx::field_ops_portable();
+    if constexpr (vx::x86_64) {
+        if (isa == "avx2" && vx::has_avx2()) return vx::field_ops_avx2();
+        if (isa == "ifma" && vx::has_ifma()) return vx::field_ops_ifma();
+    }
+    refuse("this processor has no instruction set '" + isa + "'");
+}
+std::vector<std::string> available() {
+    std::vector<std::string> sets = {"portable"};
+    if constexpr (vx::x86_64) {
+        if (vx::has_avx2()) sets.push_back("avx2");
+        if (vx::has_ifma()) sets.push_back("ifma");
+    }
+    return sets;
+}
+
+class Vectors {
+public:
+    Vectors(const std::string& isa, const std::string& field) : ops_(field == "fr" ? ops_of(isa).fr : ops_of(isa).fq) {}
+
+    using Unary = void (*)(const u64*, u64*, size_t);
+    using Binary = void (*)(const u64*, const u64*, u64*, size_t);
+
+    Out unary(Unary kernel, const Limbs& a, unsigned threads) const {
+        const size_t n = count(a, 4);
+        u64* out;
+        Out result = limbs(out, {n, 4});
+        blocks(n, threads, [&](size_t i, size_t k) { kernel(a.data() + 4 * i, out + 4 * i, k); });
+        return result;
+    }
+    Out binary(Binary kernel, const Limbs& a, const Limbs& b, unsigned threads) const {
+        const size_t n = count(a, 4);
+        expect(b, n, 4);
+        u64* out;
+        Out result = limbs(out, {n, 4});
+        blocks(n, threads, [&](size_t i, size_t k) { kernel(a.data() + 4 * i, b.data() + 4 * i, out + 4 * i, k); });
+        return result;
+    }
+    Out add(const Limbs& a, const Limbs& b, unsigned threads) const { return binary(ops_.add, a, b, threads); }
+    Out sub(const Limbs& a, const Limbs& b, unsigned threads) const { return binary(ops_.sub, a, b, threads); }
+    Out mul(const Limbs& a, const Limbs& b, unsigned threads) const { return binary(ops_.mul, a, b, threads); }
+    Out inverse(const Limbs& a, unsigned threads) const { return unary(ops_.inverse, a, threads); }
+    Out to_montgomery(const Limbs& a, unsigned threads) const { return unary(ops_.to_montgomery, a, threads); }
+    Out from_montgomery(const Limbs& a, unsigned threads) const { return unary(ops_.from_montgomery, a, threads); }
+    Out neg(const Limbs& a, unsigned threads) const {
+        const std::vector<u64> zeros(4 * block);
+        const size_t n = count(a, 4);
+        u64* out;
+        Out result = limbs(out, {n, 4});
+        blocks(n, threads, [&](size_t i, size_t k) { ops_.sub(zeros.data(), a.data() + 4 * i, out + 4 * i, k); });
+        return result;
+    }
+    Out mul_add(const Limbs& a, const Limbs& b, const Limbs& c, unsigned threads) const {
+        const size_t n = count(a, 4);
+        expect(b, n, 4);
+        expect(c, n, 4);
+        u64* out;
+        Out result = limbs(out, {n, 4});
+        blocks(n, threads, [&](size_t i, size_t k) {
+            ops_.mul_add(a.data() + 4 * i, b.data() + 4 * i, c.data() + 4 * i, out + 4 * i, k);
+        });
+        return result;
+    }
+    Out scale(const Limbs& a, const Limbs& s, unsigned threads) const {
+        const size_t n = count(a, 4);
+        expect(s, 1, 4);
+        u64* out;
+        Out result = limbs(out, {n, 4});
+        blocks(n, threads, [&](size_t i, size_t k) { ops_.scale(a.data() + 4 * i, s.data(), out + 4 * i, k); });
+        return result;
+    }
+    Out inner_product(const Limbs& a, const Limbs& b, unsigned threads) const {
+        const size_t n = count(a, 4);
+        expect(b, n, 4);
+        u64* out;
+        Out result = limbs(out, {4});
+        std::vector<u64> parts(4 * ((n + block - 1) / block));
+        blocks(n, threads, [&](size_t i, size_t k) {
+            ops_.inner_product(a.data() + 4 * i, b.data() + 4 * i, parts.data() + 4 * (i / block), k);
+        });
+        std::fill(out, out + 4, 0);
+        for (size_t i = 0; i < parts.size(); i += 4) ops_.add(out, parts.data() + i, out, 1);
+        return result;
+    }
+    Out powers(const Limbs& base, size_t n, const Limbs& first, unsigned threads) const {
+        expect(base, 1, 4);
+        expect(first, 1, 4);
+        u64* out;
+        Out result = limbs(out, {n, 4});
+        blocks(n, threads, [&](size_t i, size_t k) {
+            u64 start[4];
+            ops_.power(base.data(), i, start);
+            ops_.mul(start, first.data(), start, 1);
+            ops_.powers(base.data(), start, out + 4 * i, k);
+        });
+        return result;
+    }
+    Out from_int64(const Ints& values, unsigned threads) const {
+        u64* out;
+        Out result = limbs(out, {values.size(), 4});
+        blocks(values.size(), threads, [&](size_t i, size_t k) { ops_.from_int64(values.data() + i, out + 4 * i, k); });
+        return result;
+    }
+    OutFlags is_canonical(const Limbs& a, unsigned threads) const {
+        const size_t n = count(a, 4);
+        bool* out;
+        OutFlags result = flags(out, n);
+        blocks(n, threads, [&](size_t i, size_t k) {
+            for (size_t j = i; j < i + k; ++j) out[j] = ops_.canonical(a.data() + 4 * j);
+        });
+        return result;
+    }
+
+private:
+    const vx::VectorOps& ops_;
+};
+
+class Group {
+public:
+    Group(const std::string& isa, const std::string& group)
+        : all_(ops_of(isa)), ops_(group == "g1" ? all_.g1 : all_.g2) {}
+
+    Out msm(const Limbs& points, const Limbs& scalars, unsigned threads) const {
+        const size_t n = count(points, ops_.words);
+        expect(scalars, n, 4);
+        if (n >> 30) refuse("at most 2^30 points at a time");
+        u64* out;
+        Out result = limbs(out, shape());
+        nb::gil_scoped_release release;
+        vx::msm(all_, ops_, points.data(), scalars.data(), out, n, threads);
+        return result;
+    }
+    Out fixed_base(const Limbs& base, const Limbs& scalars, unsigned threads) const {
+        expect(base, 1, ops_.words);
+        const size_t n = count(scalars, 4);
+        u64* out;
+        Out result = limbs(out, shape(n));
+        nb::gil_scoped_release release;
+        vx::fixed_base(all_, ops_, base.data(), scalars.data(), out, n, threads);
+        return result;
+    }
+    Out multiply(const Limbs& points, const Limbs& scalars, unsigned threads) const {
+        const size_t n = count(points, ops_.words), w = ops_.words;
+        expect(scalars, n, 4);
+        u64* out;
+        Out result = limbs(out, shape(n));
+        nb::gil_scoped_release release;
+        vx::parallel_for(threads, (n + 63) / 64, [&](size_t i, unsigned) {
+            const size_t from = 64 * i, k = std::min<size_t>(64, n - from);
+            u64 plain[4 * 64];
+            all_.fr.from_montgomery(scalars.data() + 4 * from, plain, k);
+            ops_.multiply(points.data() + w * from, plain, out + w * from, k);
+        });
+        return result;
+    }
+    Out add(const Limbs& a, const Limbs& b, unsigned threads) const {
+        const size_t n = count(a, ops_.words);
+        expect(b, n, ops_.words);
+        u64* out;
+        Out result = limbs(out, shape(n));
+        nb::gil_scoped_release release;
+        vx::add_points(ops_, a.data(), b.data(), out, n, threads);
+        return result;
+    }
+    Out neg(const Limbs& a, unsigned threads) const {
+        const size_t n = count(a, ops_.words), w = ops_.words;
+        u64* out;
+        Out result = limbs(out, shape(n));
+        blocks(n, threads, [&](size_t i, size_t k) { ops_.negate(a.data() + w * i, out + w * i, k); });
+        return result;
+    }
+    OutFlags valid(const Limbs& points, unsigned threads) const {
+        const size_t n = count(points, ops_.words), w = ops_.words;
+        bool* out;
+        OutFlags result = flags(out, n);
+        nb::gil_scoped_release release;
+        vx::parallel_for(threads, (n + 63) / 64, [&](size_t i, unsigned) {
+            u8 inside[64];
+            const size_t k = std::min<size_t>(64, n - 64 * i);
+            ops_.valid(points.data() + w * 64 * i, inside, k);
+            for (size_t j = 0; j < k; ++j) out[64 * i + j] = inside[j] != 0;
+        });
+        return result;
+    }
+    nb::tuple lift_x(const Limbs& x, const Flags& larger, unsigned threads) const {
+        const size_t w = ops_.words, n = count(x, w / 2);
+        if (larger.size() != n) refuse("as many flags are needed as abscissae");
+        u64* out;
+        bool* found;
+        Out points = limbs(out, shape(n));
+        OutFlags result = flags(found, n);
+        {
+            nb::gil_scoped_release release;
+            vx::parallel_for(threads, (n + 63) / 64, [&](size_t i, unsigned) {
+                u8 sign[64], ok[64];
+                const size_t k = std::min<size_t>(64, n - 64 * i);
+                for (size_t j = 0; j < k; ++j) sign[j] = larger.data()[64 * i + j];
+                ops_.lift_x(x.data() + w / 2 * 64 * i, sign, out + w * 64 * i, ok, k);
+                for (size_t j = 0; j < k; ++j) found[64 * i + j] = ok[j] != 0;
+            });
+        }
+        return nb::make_tuple(points, result);
+    }
+
+private:
+    std::vector<size_t> shape() const {
+        return ops_.words == 8 ? std::vector<size_t>{2, 4} : std::vector<size_t>{2, 2, 4};
+    }
+    std::vector<size_t> shape(size_t n) const {
+        std::vector<size_t> out = shape();
+        out.insert(out.begin(), n);
+        return out;
+    }
+
+    const vx::FieldOps& all_;
+    const vx::GroupOps& ops_;
+};
+
+Out ntt(const std::string& isa, const Limbs& values, const Limbs& root, const Limbs& coset, bool shifted, bool inverse, unsigned threads) {
+    const vx::FieldOps& ops = ops_of(isa);
+    const size_t n = count(values, 4);
+    size_t log_n = 0;
+    while (((size_t)1 << log_n) < n) ++log_n;
+    if (n != (size_t)1 << log_n || log_n > 28) refuse("a transform needs a power of two of values");
+    expect(root, 1, 4);
+    expect(coset, 1, 4);
+    u64* out;
+    Out result = limbs(out, {n, 4});
+    nb::gil_scoped_release release;
+    vx::ntt_fr(ops, values.data(), out, log_n, root.data(), shifted ? coset.data() : nullptr, inverse, threads);
+    return result;
+}
+
+Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
+    const vx::FieldOps& ops = ops_of(isa);
+    expect(values, indices.size(), 4);
+    const int64_t columns = (int64_t)count(x, 4), entries = (int64_t)indices.size();
+    const size_t rows = indptr.size() == 0 ? 0 : indptr.size() - 1;
+    bool sound = indptr.size() > 0 && indptr.data()[0] == 0 && indptr.data()[rows] == entries;
+    for (size_t i = 0; i < rows && sound; ++i) sound = indptr.data()[i] <= indptr.data()[i + 1];
+    for (int64_t k = 0; k < entries && sound; ++k) sound = indices.data()[k] >= 0 && indices.data()[k] < columns;
+    if (!sound) refuse("indptr must rise from 0 to the count of entries, and indices name elements of x");
+    u64* out;
+    Out result = limbs(out, {rows, 4});
+    nb::gil_scoped_release release;
+    vx::parallel_for(threads, (rows + 1023) / 1024, [&](size_t i, unsigned) {
+        const size_t from = 1024 * i, k = std::min<size_t>(1024, rows - from);
+        ops.fr.csr(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
+    });
+    return result;
+}
+
+Out pairing_product(const std::string& isa, const Limbs& p, const Limbs& q, unsigned threads) {
+    const vx::PairingOps& ops = ops_of(isa).pairing;
+    const size_t n = count(p, 8);
+    expect(q, n, 16);
+    u64* out;
+    Out result = limbs(out, {2, 3, 2, 4});
+    nb::gil_scoped_release release;
+    const auto zero = [](const u64* words, size_t k) { return std::all_of(words, words + k, [](u64 w) { return w == 0; }); };
+    std::vector<u64> finite;
+    std::vector<const u64*> twists;
+    for (size_t i = 0; i < n; ++i) {
+        if (zero(p.data() + 8 * i, 8) || zero(q.data() + 16 * i, 16)) continue;
+        finite.insert(finite.end(), p.data() + 8 * i, p.data() + 8 * i + 8);
+        twists.push_back(q.data() + 16 * i);
+    }
+    constexpr size_t group = 8;
+    const size_t groups = (twists.size() + group - 1) / group;
+    std::vector<u64> parts(48 * std::max<size_t>(groups, 1));
+    ops.miller(nullptr, nullptr, 0, parts.data());
+    vx::parallel_for(threads, groups, [&](size_t g, unsigned) {
+        const size_t from = group * g, k = std::min(group, twists.size() - from);
+        vx::Buffer<u8> lines(ops.lines_bytes * k);
+        const void* at[group];
+        for (size_t i = 0; i < k; ++i) {
+            ops.lines(twists[from + i], lines.get() + ops.lines_bytes * i);
+            at[i] = lines.get() + ops.lines_bytes * i;
+        }
+        ops.miller(finite.data() + 8 * from, at, k, parts.data() + 48 * g);
+    });
+    for (size_t g = 1; g < groups; ++g) ops.multiply(parts.data(), parts.data() + 48 * g);
+    ops.final(parts.data(), out);
+    return result;
+}
+
+}  // namespace
+
+void bind_field(nb::module_& m) {
+    m.def("available", &available, "Instruction sets this processor can run, the best last.");
+    nb::class_<Vectors>(m, "Vectors")
+        .def(nb::init<const std::string&, const std::string&>(), nb::arg("isa"), nb::arg("field"))
+        .def("add", &Vectors::add)
+        .def("sub", &Vectors::sub)
+        .def("neg", &Vectors::neg)
+        .def("mul", &Vectors::mul)
+        .def("mul_add", &Vectors::mul_add)
+        .def("scale", &Vectors::scale)
+        .def("inner_product", &Vectors::inner_product)
+        .def("powers", &Vectors::powers)
+        .def("inverse", &Vectors::inverse)
+        .def("to_montgomery", &Vectors::to_montgomery)
+        .def("from_montgomery", &Vectors::from_montgomery)
+        .def("from_int64", &Vectors::from_int64)
+        .def("is_canonical", &Vectors::is_canonical);
+    nb::class_<Group>(m, "Group")
+        .def(nb::init<const std::string&, const std::string&>(), nb::arg("isa"), nb::arg("group"))
+        .def("msm", &Group::msm)
+        .def("fixed_base", &Group::fixed_base)
+        .def("multiply", &Group::multiply)
+        .def("add", &Group::add)
+        .def("neg", &Group::neg)
+        .def("valid", &Group::valid)
+        .def("lift_x", &Group::lift_x);
+    m.def("ntt", &ntt);
+    m.def("csr", &csr);
+    m.def("pairing_product", &pairing_product);
+}

@@ -64,16 +64,6 @@ VX_FN constexpr u64 b2(int i) {
     constexpr u64 limbs[8] = {0x3bf938e377b802a8u, 0x020b1b273633535du, 0x26b7edf049755260u, 0x2514c6324384a86du, 0x38e7ecccd1dcff67u, 0x65f0b37d93ce0d3eu, 0xd749d0dd22ac00aau, 0x0141b9ce4a688d4du};
     return limbs[i];
 }
-// Generator of G1.
-VX_FN constexpr u64 g1_x(int i) {
-    constexpr u64 limbs[4] = {0xd35d438dc58f0d9du, 0x0a78eb28f5c70b3du, 0x666ea36f7879462cu, 0x0e0a77c19a07df2fu};
-    return limbs[i];
-}
-// Generator of G1.
-VX_FN constexpr u64 g1_y(int i) {
-    constexpr u64 limbs[4] = {0xa6ba871b8b1e1b3au, 0x14f1d651eb8e167bu, 0xccdd46def0f28c58u, 0x1c14ef83340fbe5eu};
-    return limbs[i];
-}
 // 1/2.
 VX_FN constexpr u64 half(int i) {
     constexpr u64 limbs[4] = {0x87bee7d24f060572u, 0xd0fd2add2f1c6ae5u, 0x8f5f7492fcfd4f44u, 0x1f37631a3d9cbfacu};
@@ -84,52 +74,11 @@ VX_FN constexpr u64 minus_half_of_p(int i) {
     constexpr u64 limbs[4] = {0x9e10460b6c3e7ea3u, 0xcbc0b548b438e546u, 0xdc2822db40c0ac2eu, 0x183227397098d014u};
     return limbs[i];
 }
-// A primitive cube root of one: (cube_root x, y) = lambda (x, y).
-VX_FN constexpr u64 cube_root(int i) {
-    constexpr u64 limbs[4] = {0x3350c88e13e80b9cu, 0x7dce557cdb5e56b9u, 0x6001b4b8b615564au, 0x2682e617020217e0u};
-    return limbs[i];
-}
 // (9+u)^(i(p-1)/6) for i = 0..5, eight limbs each.
 VX_FN constexpr u64 frobenius(int i) {
     constexpr u64 limbs[48] = {0xd35d438dc58f0d9du, 0x0a78eb28f5c70b3du, 0x666ea36f7879462cu, 0x0e0a77c19a07df2fu, 0x0000000000000000u, 0x0000000000000000u, 0x0000000000000000u, 0x0000000000000000u, 0xaf9ba69633144907u, 0xca6b1d7387afb78au, 0x11bded5ef08a2087u, 0x02f34d751a1f3a7cu, 0xa222ae234c492d72u, 0xd00f02a4565de15bu, 0xdc2ff3a253dfc926u, 0x10a75716b3899551u, 0xb5773b104563ab30u, 0x347f91c8a9aa6454u, 0x7a007127242e0991u, 0x1956bcd8118214ecu, 0x6e849f1ea0aa4757u, 0xaa1c7b6d89f89141u, 0xb6e713cdfae0ca3au, 0x26694fbb4e82ebc3u, 0xe4bbdd0c2936b629u, 0xbb30f162e133bacbu, 0x31a9d1b6f9645366u, 0x253570bea500f8ddu, 0xa1d77ce45ffe77c7u, 0x07affd117826d1dbu, 0x6d16bd27bb7edc6bu, 0x2c87200285defeccu, 0x7361d77f843abe92u, 0xa5bb2bd3273411fbu, 0x9c941f314b3e2399u, 0x15df9cddbb9fd3ecu, 0x5dddfd154bd8c949u, 0x62cb29a5a4445b60u, 0x37bc870a0c7dd2b9u, 0x24830a9d3171f0fdu, 0xc970692f41690fe7u, 0xe240342127694b0bu, 0x32bee66b83c459e8u, 0x12aabced0ab08841u, 0x0d485d2340aebfa9u, 0x05193418ab2fcc57u, 0xd3b0a40b8a4910f5u, 0x2f21ebb535d2925au};
     return limbs[i];
 }
-// |a| of basis row 1, positive.
-VX_FN constexpr u64 glv_a1(int i) {
-    constexpr u64 limbs[2] = {0x8211bbeb7d4f1128u, 0x6f4d8248eeb859fcu};
-    return limbs[i];
-}
-constexpr bool glv_a1_negative = false;
-// |b| of basis row 1, negative.
-VX_FN constexpr u64 glv_b1(int i) {
-    constexpr u64 limbs[2] = {0x89d3256894d213e3u, 0x0000000000000000u};
-    return limbs[i];
-}
-constexpr bool glv_b1_negative = true;
-// |a| of basis row 2, positive.
-VX_FN constexpr u64 glv_a2(int i) {
-    constexpr u64 limbs[2] = {0x89d3256894d213e3u, 0x0000000000000000u};
-    return limbs[i];
-}
-constexpr bool glv_a2_negative = false;
-// |b| of basis row 2, positive.
-VX_FN constexpr u64 glv_b2(int i) {
-    constexpr u64 limbs[2] = {0x0be4e1541221250bu, 0x6f4d8248eeb859fdu};
-    return limbs[i];
-}
-constexpr bool glv_b2_negative = false;
-// Rounded-down 2^256 times a coordinate of 1 in the basis.
-VX_FN constexpr u64 glv_g1(int i) {
-    constexpr u64 limbs[3] = {0x5398fd0300ff6565u, 0x4ccef014a773d2d2u, 0x0000000000000002u};
-    return limbs[i];
-}
-constexpr bool glv_g1_negative = false;
-// Rounded-down 2^256 times a coordinate of 1 in the basis.
-VX_FN constexpr u64 glv_g2(int i) {
-    constexpr u64 limbs[3] = {0xd91d232ec7e0b3d7u, 0x0000000000000002u, 0x0000000000000000u};
-    return limbs[i];
-}
-constexpr bool glv_g2_negative = false;
 // 6x+2 in non-adjacent form, least significant digit first.
 constexpr int ate_length = 66;
 VX_FN constexpr int ate_digit(int i) {

@@ -135,16 +135,6 @@ B2: Fq2 = fq2_mul((B, 0), fq2_inverse(NON_RESIDUE))
 FROBENIUS: tuple[Fq2, ...] = tuple(fq2_pow(NON_RESIDUE, i * (P - 1) // 6) for i in range(6))
 """ξ^(i(p-1)/6): the p-power Frobenius multiplies the coefficient of w^i, conjugated, by the i-th of these."""
 
-CUBE_ROOT_FQ = next(root for root in (pow(base, (P - 1) // 3, P) for base in (2, 3, 5, 7)) if root != 1)
-"""A primitive cube root of one in Fq: (x, y) -> (CUBE_ROOT_FQ·x, y) is an endomorphism of E."""
-
-
-def _eigenvalue() -> int:
-    """The cube root of one in Fr by which that endomorphism multiplies G1 (Gallant, Lambert, Vanstone 2001)."""
-    root = pow(FR_GENERATOR, (R - 1) // 3, R)
-    target = (CUBE_ROOT_FQ * G1_GENERATOR[0] % P, G1_GENERATOR[1])
-    return root if g1_multiply_affine(G1_GENERATOR, root) == target else root * root % R
-
 
 def g1_multiply_affine(point: tuple[int, int], scalar: int) -> tuple[int, int] | None:
     """scalar · point by doubling and adding in affine coordinates; None is infinity. For deriving constants."""
@@ -166,24 +156,6 @@ def _add(a: tuple[int, int] | None, b: tuple[int, int] | None) -> tuple[int, int
     return x, (slope * (a[0] - x) - a[1]) % P
 
 
-EIGENVALUE = _eigenvalue()
-"""λ with (CUBE_ROOT_FQ·x, y) = λ·(x, y) on G1."""
-
-
-def _short_basis() -> tuple[tuple[int, int], tuple[int, int]]:
-    """Two short vectors (a, b) with a + b·λ = 0 mod r, by the extended Euclidean algorithm on (r, λ)."""
-    s, t = (R, 0), (EIGENVALUE, 1)  # each (remainder, multiple of λ)
-    while t[0] ** 2 > R:
-        s, t = t, (s[0] % t[0], s[1] - s[0] // t[0] * t[1])
-    v1, candidate = (t[0], -t[1]), (s[0], -s[1])
-    following = (s[0] % t[0], -(s[1] - s[0] // t[0] * t[1]))
-    return v1, min(candidate, following, key=lambda v: v[0] ** 2 + v[1] ** 2)
-
-
-GLV_BASIS = _short_basis()
-"""Rows (a, b), each with a + b·λ = 0 mod r and both entries of about half of r's length."""
-
-
 def _check() -> None:
     """The constants hold together; a failure here is a damaged file."""
     x2, y2 = G2_GENERATOR
@@ -197,13 +169,6 @@ def _check() -> None:
         "the root of unity has order 2^28": pow(FR_ROOT, 1 << 27, R) == R - 1,
         "the two-adicity is 28": (R - 1) % (1 << 29) == 1 << 28,
         "ξ is neither square nor cube": all(fq2_pow(NON_RESIDUE, (P * P - 1) // k) != (1, 0) for k in (2, 3)),
-        "β is a primitive cube root of one": (CUBE_ROOT_FQ**2 + CUBE_ROOT_FQ + 1) % P == 0,
-        "λ is a primitive cube root of one": (EIGENVALUE**2 + EIGENVALUE + 1) % R == 0,
-        "λ is the eigenvalue of β": g1_multiply_affine(G1_GENERATOR, EIGENVALUE)
-        == (CUBE_ROOT_FQ * G1_GENERATOR[0] % P, G1_GENERATOR[1]),
-        "the GLV basis is in the lattice": all((a + b * EIGENVALUE) % R == 0 for a, b in GLV_BASIS),
-        "the GLV basis has determinant ±r": abs(GLV_BASIS[0][0] * GLV_BASIS[1][1] - GLV_BASIS[0][1] * GLV_BASIS[1][0])
-        == R,
     }
     broken = [fact for fact, holds in facts.items() if not holds]
     if broken:

@@ -21,14 +21,45 @@ give wrong values but nothing worse. Wrong shapes and dtypes raise `InvalidInput
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from operator import attrgetter
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vortex_crypto.arith.engine import Kernel
 from vortex_crypto.arith.field.arrays import Array
-from vortex_crypto.arith.field.bn254 import PrimeField
+from vortex_crypto.arith.field.bn254 import LIMBS, PrimeField
+from vortex_crypto.errors import InvalidInput
+
+
+def check_shape(what: str, array: NDArray[Any], shape: tuple[int | None, ...], dtype: Any = np.uint64) -> None:
+    """Raise `InvalidInput` unless `array` has that dtype and shape, None standing for any length."""
+    fits = len(array.shape) == len(shape) and all(w in (None, h) for w, h in zip(shape, array.shape, strict=True))
+    if array.dtype != np.dtype(dtype) or not fits:
+        wanted = ", ".join("n" if length is None else str(length) for length in shape)
+        raise InvalidInput(
+            f"{what} must be {np.dtype(dtype)} [{wanted}], and is {array.dtype} {list(array.shape)}; "
+            "see vortex_crypto.arith.field.kernels for the layout"
+        )
+
+
+def check_csr(indptr: NDArray[np.int64], indices: NDArray[np.int64], values: Array, x: Array) -> None:
+    """Raise `InvalidInput` unless these are a sparse matrix in compressed rows and a vector that fits it."""
+    check_shape("indptr", indptr, (None,), np.int64)
+    check_shape("indices", indices, (None,), np.int64)
+    check_shape("values", values, (len(indices), LIMBS))
+    check_shape("x", x, (None, LIMBS))
+    if len(indptr) == 0 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
+        raise InvalidInput(f"indptr must rise from 0 to the count of entries, {len(indices)}")
+    if len(indices) and (indices.min() < 0 or indices.max() >= len(x)):
+        raise InvalidInput(f"indices must be in [0, {len(x)}), the length of x")
+
+
+def check_pairs(p: Array, q: Array) -> None:
+    """Raise `InvalidInput` unless these are as many points of G1 as of G2."""
+    check_shape("points of G1", p, (None, 2, LIMBS))
+    check_shape("points of G2", q, (len(p), 2, 2, LIMBS))
 
 
 class VectorField(Protocol):
@@ -174,13 +205,11 @@ class FieldKernels(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """One line of the manifest: attribute path on the engine, what its array operands are, and keyword parameters."""
+def _kernel(name: str, signature: str, ranges: str) -> Kernel:
+    def reference(engine: FieldKernels, *args: Any, **keywords: Any) -> Any:
+        return attrgetter(name)(engine)(*args, **keywords)
 
-    name: str
-    signature: str
-    ranges: str
+    return Kernel(name, signature, ranges, reference)
 
 
 _VECTOR = [
@@ -212,18 +241,18 @@ _REDUCED = "elements in [0, p), out the same"
 
 KERNELS: tuple[Kernel, ...] = (
     *(
-        Kernel(f"{field}.{name}", signature, _ANY if name in ("to_montgomery", "is_canonical") else _REDUCED)
+        _kernel(f"{field}.{name}", signature, _ANY if name in ("to_montgomery", "is_canonical") else _REDUCED)
         for field in ("fr", "fq")
         for name, signature in _VECTOR
     ),
     *(
-        Kernel(f"{group}.{name}", signature, _ANY if name == "valid" else "points on the curve, out the same")
+        _kernel(f"{group}.{name}", signature, _ANY if name == "valid" else "points on the curve, out the same")
         for group in ("g1", "g2")
         for name, signature in _GROUP
     ),
-    Kernel("ntt", "fr[2^k] -> fr[2^k], k <= 28", _REDUCED),
-    Kernel("csr_times_vector", "indptr[rows+1], indices[nnz], fr[nnz], fr[columns] -> fr[rows]", _REDUCED),
-    Kernel("pairing_product", "g1[n], g2[n] -> fq12", "points in the subgroup of order r"),
-    Kernel("pairing_check", "g1[n], g2[n] -> bool", "points in the subgroup of order r"),
+    _kernel("ntt", "fr[2^k] -> fr[2^k], k <= 28", _REDUCED),
+    _kernel("csr_times_vector", "indptr[rows+1], indices[nnz], fr[nnz], fr[columns] -> fr[rows]", _REDUCED),
+    _kernel("pairing_product", "g1[n], g2[n] -> fq12", "points in the subgroup of order r"),
+    _kernel("pairing_check", "g1[n], g2[n] -> bool", "points in the subgroup of order r"),
 )
-"""Every kernel an engine must have; the reference engine defines each."""
+"""Every kernel an engine must have, named by its attribute path; the reference engine defines each."""

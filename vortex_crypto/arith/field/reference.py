@@ -27,18 +27,8 @@ from vortex_crypto.arith.field.bn254 import (
     fq2_pow,
     fr_root_of_unity,
 )
+from vortex_crypto.arith.field.kernels import check_csr, check_pairs, check_shape
 from vortex_crypto.errors import InvalidInput
-
-
-def check_shape(what: str, array: NDArray[Any], shape: tuple[int | None, ...], dtype: Any = np.uint64) -> None:
-    """Raise `InvalidInput` unless `array` has that dtype and shape, None standing for any length."""
-    fits = len(array.shape) == len(shape) and all(w in (None, h) for w, h in zip(shape, array.shape, strict=True))
-    if array.dtype != np.dtype(dtype) or not fits:
-        wanted = ", ".join("n" if length is None else str(length) for length in shape)
-        raise InvalidInput(
-            f"{what} must be {np.dtype(dtype)} [{wanted}], and is {array.dtype} {list(array.shape)}; "
-            "see vortex_crypto.arith.field.kernels for the layout"
-        )
 
 
 class ReferenceField:
@@ -159,7 +149,8 @@ class ReferenceGroup:
 
     def valid(self, points: Array, *, threads: int = 0) -> NDArray[np.bool_]:
         ps = self._read(points)
-        reduced = ReferenceField(FQ).is_canonical(points.reshape(-1, LIMBS)).reshape(len(ps), -1).all(axis=1)
+        below = ReferenceField(FQ).is_canonical(points.reshape(-1, LIMBS))
+        reduced = below.reshape(len(ps), int(np.prod(self.point)) // LIMBS).all(axis=1)
         b = ecc.b if self._is_g1 else ecc.b2
         inside = [ecc.is_on_curve(p, b) and ecc.is_inf(ecc.multiply(p, R)) for p in ps]
         return reduced & np.array(inside, dtype=np.bool_)
@@ -208,29 +199,15 @@ class ReferenceKernels:
         return encode(FR, (sum(v[k] * vector[indices[k]] for k in range(start, end)) for start, end in rows))
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
-        g1, g2 = self.g1._read(p), self.g2._read(q)
-        if len(g1) != len(g2):
-            raise InvalidInput(f"a pairing product needs as many points of G1 as of G2, not {len(g1)} and {len(g2)}")
+        check_pairs(p, q)
         product = ecc.FQ12.one()
-        for a, b in zip(g1, g2, strict=True):
+        for a, b in zip(self.g1._read(p), self.g2._read(q), strict=True):
             product *= ecc.pairing(b, a, final_exponentiate=False)
         return fq12_from_polynomial([int(c) for c in ecc.final_exponentiate(product).coeffs])
 
     def pairing_check(self, p: Array, q: Array, *, threads: int = 0) -> bool:
         one = fq12_from_polynomial([1] + [0] * 11)
         return bool((self.pairing_product(p, q) == one).all())
-
-
-def check_csr(indptr: NDArray[np.int64], indices: NDArray[np.int64], values: Array, x: Array) -> None:
-    """Raise `InvalidInput` unless these are a sparse matrix in compressed rows and a vector that fits it."""
-    check_shape("indptr", indptr, (None,), np.int64)
-    check_shape("indices", indices, (None,), np.int64)
-    check_shape("values", values, (len(indices), LIMBS))
-    check_shape("x", x, (None, LIMBS))
-    if len(indptr) == 0 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
-        raise InvalidInput(f"indptr must rise from 0 to the count of entries, {len(indices)}")
-    if len(indices) and (indices.min() < 0 or indices.max() >= len(x)):
-        raise InvalidInput(f"indices must be in [0, {len(x)}), the length of x")
 
 
 def fq12_from_polynomial(coefficients: list[int]) -> Array:

@@ -1,0 +1,157 @@
+// Limb arithmetic for processors: an inverse by division steps, and on x86-64 with ADX a product of two carry chains.
+#pragma once
+#include "vortex/field.hpp"
+
+namespace vx {
+inline namespace VX_ISA {
+
+// Inversion by division steps (Bernstein and Yang, "Fast constant-time gcd computation and modular inversion", 2019), in
+// variable time: 62 steps at a time on the low words, then one linear combination of the long numbers.
+namespace division_steps {
+
+using i64 = long long;
+using i128 = __int128;
+
+// Σ limb_i·2^(62i), limbs in [0, 2^62) but for the signed last one.
+struct Long {
+    i64 v[5];
+};
+constexpr u64 mask = ~(u64)0 >> 2;
+
+inline Long split(const u64* a) {
+    return {{(i64)(a[0] & mask), (i64)((a[0] >> 62 | a[1] << 2) & mask), (i64)((a[1] >> 60 | a[2] << 4) & mask),
+             (i64)((a[2] >> 58 | a[3] << 6) & mask), (i64)(a[3] >> 56)}};
+}
+
+// 2^62 times the product of 62 steps, as integers.
+struct Matrix {
+    i64 u, v, q, r;
+};
+
+// `eta` is minus the paper's delta; f odd.
+inline i64 steps(i64 eta, u64 f, u64 g, Matrix& t) {
+    u64 u = 1, v = 0, q = 0, r = 1;
+    for (int left = 62;;) {
+        const int zeros = __builtin_ctzll(g | ~(u64)0 << left);
+        g >>= zeros;
+        u <<= zeros;
+        v <<= zeros;
+        eta -= zeros;
+        left -= zeros;
+        if (left == 0) break;
+        if (eta < 0) {
+            eta = -eta;
+            u64 old = f; f = g; g = 0 - old;
+            old = u; u = q; q = 0 - old;
+            old = v; v = r; r = 0 - old;
+        }
+        // f(f^2 - 2) = -1/f mod 2^6, so g + w f loses up to six low bits at once, as many as eta and `left` allow.
+        int bits = (int)(eta + 1 < left ? eta + 1 : left);
+        if (bits > 6) bits = 6;
+        const u64 w = f * g * (f * f - 2) & (((u64)1 << bits) - 1);
+        g += f * w;
+        q += u * w;
+        r += v * w;
+    }
+    t = {(i64)u, (i64)v, (i64)q, (i64)r};
+    return eta;
+}
+
+// (f, g) <- t·(f, g) / 2^62, exactly.
+inline void combine(Long& f, Long& g, const Matrix& t) {
+    i128 cf = (i128)t.u * f.v[0] + (i128)t.v * g.v[0], cg = (i128)t.q * f.v[0] + (i128)t.r * g.v[0];
+    cf >>= 62;
+    cg >>= 62;
+    for (int i = 1; i < 5; ++i) {
+        cf += (i128)t.u * f.v[i] + (i128)t.v * g.v[i];
+        cg += (i128)t.q * f.v[i] + (i128)t.r * g.v[i];
+        f.v[i - 1] = (i64)((u64)cf & mask);
+        g.v[i - 1] = (i64)((u64)cg & mask);
+        cf >>= 62;
+        cg >>= 62;
+    }
+    f.v[4] = (i64)cf;
+    g.v[4] = (i64)cg;
+}
+
+// (d, e) <- t·(d, e) / 2^62 mod p; both in (-2p, p) in and out.
+inline void combine_modulo(Long& d, Long& e, const Matrix& t, const Long& p, u64 minus_inverse) {
+    // Start from the multiples of p that make negative operands count as d + p, e + p.
+    const i64 sd = d.v[4] >> 63, se = e.v[4] >> 63;
+    i64 md = (t.u & sd) + (t.v & se), me = (t.q & sd) + (t.r & se);
+    i128 cd = (i128)t.u * d.v[0] + (i128)t.v * e.v[0], ce = (i128)t.q * d.v[0] + (i128)t.r * e.v[0];
+    // Then those that clear the low 62 bits.
+    md += (i64)((((u64)cd + (u64)md * (u64)p.v[0]) * minus_inverse) & mask);
+    me += (i64)((((u64)ce + (u64)me * (u64)p.v[0]) * minus_inverse) & mask);
+    // A correction in [0, 2^62) would push the result up by p at most; (-2p, p) is kept by taking it in (-2^62, 0].
+    md -= (i64)1 << 62;
+    me -= (i64)1 << 62;
+    cd += (i128)md * p.v[0];
+    ce += (i128)me * p.v[0];
+    cd >>= 62;
+    ce >>= 62;
+    for (int i = 1; i < 5; ++i) {
+        cd += (i128)t.u * d.v[i] + (i128)t.v * e.v[i] + (i128)md * p.v[i];
+        ce += (i128)t.q * d.v[i] + (i128)t.r * e.v[i] + (i128)me * p.v[i];
+        d.v[i - 1] = (i64)((u64)cd & mask);
+        e.v[i - 1] = (i64)((u64)ce & mask);
+        cd >>= 62;
+        ce >>= 62;
+    }
+    d.v[4] = (i64)cd;
+    e.v[4] = (i64)ce;
+}
+
+}  // namespace division_steps
+
+struct CpuCore : PortableCore {
+    // a in [0, p) -> 1/a in Montgomery form, and 0 for 0.
+    template <class M, class Core>
+    static inline void inverse_with(u64* out, const u64* a);
+    template <class M>
+    static inline void inverse(u64* out, const u64* a) {
+        inverse_with<M, CpuCore>(out, a);
+    }
+};
+
+template <class M, class Core>
+inline void CpuCore::inverse_with(u64* out, const u64* a) {
+    using namespace division_steps;
+    const u64 modulus[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
+    const Long p = split(modulus);
+    Long f = p, g = split(a), d = {{0, 0, 0, 0, 0}}, e = {{1, 0, 0, 0, 0}};
+    i64 eta = -1;
+    while (g.v[0] | g.v[1] | g.v[2] | g.v[3] | g.v[4]) {
+        Matrix t;
+        eta = steps(eta, (u64)f.v[0] | (u64)f.v[1] << 62, (u64)g.v[0] | (u64)g.v[1] << 62, t);
+        combine_modulo(d, e, t, p, M::inv);
+        combine(f, g, t);
+    }
+    // f is ±1 (or ±p for a = 0, when d is 0) and d·a = f: bring ±d into [0, p).
+    const i64 sign = f.v[4] >> 63;
+    i64 carry = 0;
+    for (int i = 0; i < 5; ++i) {
+        carry += (d.v[i] ^ sign) - sign;
+        d.v[i] = i < 4 ? carry & (i64)mask : carry;
+        carry >>= 62;
+    }
+    while (d.v[4] < 0) {
+        carry = 0;
+        for (int i = 0; i < 5; ++i) {
+            carry += d.v[i] + p.v[i];
+            d.v[i] = i < 4 ? carry & (i64)mask : carry;
+            carry >>= 62;
+        }
+    }
+    const u64* w = (const u64*)d.v;
+    u64 t[4] = {w[0] | w[1] << 62, w[1] >> 2 | w[2] << 60, w[2] >> 4 | w[3] << 58, w[3] >> 6 | w[4] << 56};
+    PortableCore::reduce_once<M>(t, t);
+    PortableCore::reduce_once<M>(t, t);
+    // t = 1/(a·2^256): two products with 2^512 bring the factor to 2^256.
+    const u64 r2[4] = {M::r2(0), M::r2(1), M::r2(2), M::r2(3)};
+    Core::template mul<M>(t, t, r2);
+    Core::template mul<M>(out, t, r2);
+}
+
+}  // namespace VX_ISA
+}  // namespace vx

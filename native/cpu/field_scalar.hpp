@@ -1,0 +1,450 @@
+// Every inner loop on one element at a time: what runs where there are no vectors for it. `Core` supplies the limbs.
+#pragma once
+#include "core.hpp"
+#include "field_ops.hpp"
+#include "vortex/pairing.hpp"
+
+namespace vx {
+inline namespace VX_ISA {
+
+template <class F>
+struct ScalarVectors {
+    static const F* in(const u64* a) { return reinterpret_cast<const F*>(a); }
+    static F* to(u64* a) { return reinterpret_cast<F*>(a); }
+
+    static void add(const u64* a, const u64* b, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] + in(b)[i];
+    }
+    static void sub(const u64* a, const u64* b, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] - in(b)[i];
+    }
+    static void mul(const u64* a, const u64* b, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] * in(b)[i];
+    }
+    static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] * in(b)[i] + in(c)[i];
+    }
+    static void scale(const u64* a, const u64* s, u64* out, size_t n) {
+        const F factor = *in(s);
+        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] * factor;
+    }
+    static void inner_product(const u64* a, const u64* b, u64* out, size_t n) {
+        F sum = F::zero();
+        for (size_t i = 0; i < n; ++i) sum = sum + in(a)[i] * in(b)[i];
+        *to(out) = sum;
+    }
+    static void powers(const u64* base, const u64* first, u64* out, size_t n) {
+        const F factor = *in(base);
+        F value = *in(first);
+        for (size_t i = 0; i < n; ++i, value = value * factor) to(out)[i] = value;
+    }
+    static void power(const u64* base, u64 exponent, u64* out) { *to(out) = in(base)->pow(&exponent, 1); }
+    // Montgomery's trick (1987), the products kept in `out`.
+    static void inverse(const u64* a, u64* out, size_t n) {
+        F product = F::one();
+        for (size_t i = 0; i < n; ++i) {
+            to(out)[i] = product;
+            if (!in(a)[i].is_zero()) product = product * in(a)[i];
+        }
+        product = product.inverse();
+        for (size_t i = n; i-- > 0;) {
+            const F value = in(a)[i];
+            to(out)[i] = value.is_zero() ? F::zero() : to(out)[i] * product;
+            if (!value.is_zero()) product = product * value;
+        }
+    }
+    static void to_montgomery(const u64* plain, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = F::from_plain(plain + 4 * i);
+    }
+    static void from_montgomery(const u64* a, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i].plain();
+    }
+    static void from_int64(const int64_t* values, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) {
+            const u64 magnitude = values[i] < 0 ? 0 - (u64)values[i] : (u64)values[i];
+            const F value = F{{magnitude, 0, 0, 0}} * F::template constant<F::Modulus::r2>();
+            to(out)[i] = values[i] < 0 ? -value : value;
+        }
+    }
+    // Most coefficients of a constraint system are one, and a sum is a tenth of a product.
+    static void csr(const int64_t* indptr, const int64_t* indices, const u64* values, const u64* x, u64* out, size_t rows) {
+        const F one = F::one();
+        for (size_t i = 0; i < rows; ++i) {
+            F sum = F::zero();
+            for (int64_t k = indptr[i]; k < indptr[i + 1]; ++k) {
+                const F value = in(values)[k], entry = in(x)[indices[k]];
+                sum = sum + (value == one ? entry : value * entry);
+            }
+            to(out)[i] = sum;
+        }
+    }
+    static bool canonical(const u64* limbs) { return F::canonical(limbs); }
+
+    static constexpr VectorOps ops() {
+        return {add, sub, mul, mul_add, scale, inner_product, powers, power, inverse,
+                to_montgomery, from_montgomery, from_int64, csr, canonical};
+    }
+};
+
+// A square root in Fq, p = 3 mod 4, or false.
+template <class F>
+inline bool square_root(const F& a, F& root) {
+    u64 e[4];  // (p+1)/4, from (p-1)/2 = 2e - 1
+    for (int i = 0; i < 4; ++i) e[i] = bn254::minus_half_of_p(i);
+    ++e[0];
+    for (int i = 0; i < 4; ++i) e[i] = e[i] >> 1 | (i < 3 ? e[i + 1] << 63 : 0);
+    root = a.pow(e, 4);
+    return root.square() == a;
+}
+// In Fq2 by the norm: (x + yu)^2 = a has x^2 = (a0 ± sqrt(N(a)))/2 and y = a1/2x.
+template <class F>
+inline bool square_root(const Fp2<F>& a, Fp2<F>& root) {
+    const F half = F::template constant<bn254::half>();
+    F n, x;
+    if (!square_root(a.norm(), n)) return false;
+    if (a.c1.is_zero()) {
+        if (square_root(a.c0, x)) {
+            root = {x, F::zero()};
+        } else {
+            square_root(-a.c0, x);
+            root = {F::zero(), x};
+        }
+        return true;
+    }
+    if (!square_root((a.c0 + n) * half, x) && !square_root((a.c0 - n) * half, x)) return false;
+    root = {x, a.c1 * half * x.inverse()};
+    return root.square() == a;
+}
+// Whether the plain integer is above (p-1)/2.
+template <class F>
+inline bool is_larger(const F& y) {
+    const F plain = y.plain();
+    u64 borrow = 0;
+    for (int i = 0; i < 4; ++i) sub_borrow(bn254::minus_half_of_p(i), plain.v[i], borrow);
+    return borrow != 0;
+}
+template <class F>
+inline bool is_larger(const Fp2<F>& y) {
+    return is_larger(y.c1.is_zero() ? y.c0 : y.c1);
+}
+
+template <class F>
+inline F curve_b(const F*) {
+    return F::template constant<bn254::b1>();
+}
+template <class F>
+inline Fp2<F> curve_b(const Fp2<F>*) {
+    return Fp2<F>::template constant<bn254::b2>();
+}
+// E has prime order: every point of it is in G1.
+template <class F>
+inline bool in_group(const Affine<F>&) {
+    return true;
+}
+template <class F>
+inline bool in_group(const Affine<Fp2<F>>& a) {
+    return in_g2(a);
+}
+
+template <class F, class Base>
+struct ScalarGroup {
+    using A = Affine<F>;
+    using J = Jacobian<F>;
+    static constexpr size_t words = sizeof(A) / 8, tile = 512;
+
+    static const A* in(const u64* a) { return reinterpret_cast<const A*>(a); }
+    static A* to(u64* a) { return reinterpret_cast<A*>(a); }
+
+    // One addition of a batch: the slope is num/den.
+    struct Step {
+        F num, den;
+        u32 chain;
+    };
+    struct Scratch {
+        Step steps[tile];
+        F products[tile];
+    };
+
+    static void copy(const u64* points, u64* out, size_t n) {
+        for (size_t i = 0; i < words * n; ++i) out[i] = points[i];
+    }
+    // Puts down a + b as a step, or does it where there is nothing to divide by.
+    static void plan(Step* steps, size_t& n, u32 chain, A& a, const A& b) {
+        if (b.is_infinity()) return;
+        if (a.is_infinity()) {
+            a = b;
+            return;
+        }
+        if (a.x == b.x) {
+            if (a.y != b.y) {
+                a = A::infinity();
+                return;
+            }
+            const F xx = a.x.square();
+            steps[n++] = {xx + xx + xx, a.y + a.y, chain};
+            return;
+        }
+        steps[n++] = {b.y - a.y, b.x - a.x, chain};
+    }
+    // All planned additions with one inversion. `other(chain)` is the point added.
+    template <class Other>
+    static void run(Scratch& s, size_t n, A* sums, const Other& other) {
+        if (n == 0) return;
+        F product = F::one();
+        for (size_t i = 0; i < n; ++i) {
+            s.products[i] = product;
+            product = product * s.steps[i].den;
+        }
+        product = product.inverse();
+        for (size_t i = n; i-- > 0;) {
+            const Step& step = s.steps[i];
+            const F slope = step.num * product * s.products[i];
+            product = product * step.den;
+            A& a = sums[step.chain];
+            const F x3 = slope.square() - a.x - other(step.chain).x;
+            a = {x3, slope * (a.x - x3) - a.y};
+        }
+    }
+    static A item(const Chains& c, u32 at) {
+        const u32 item = c.items[at];
+        const A point = in(c.points)[item >> 1];
+        return item & 1 ? -point : point;
+    }
+    static void accumulate(const Chains& c, void* scratch) {
+        Scratch& s = *static_cast<Scratch*>(scratch);
+        A* sums = to(c.out);
+        for (size_t i = 0; i < c.count; ++i) sums[i] = c.length[i] ? item(c, c.start[i]) : A::infinity();
+        for (u32 at = 1; c.count && at < c.length[0]; ++at) {
+            size_t n = 0;
+            for (u32 i = 0; i < c.count && c.length[i] > at; ++i) plan(s.steps, n, i, sums[i], item(c, c.start[i] + at));
+            run(s, n, sums, [&](u32 i) { return item(c, c.start[i] + at); });
+        }
+    }
+    static void add(const u64* a, const u64* b, u64* out, size_t n, void* scratch) {
+        Scratch& s = *static_cast<Scratch*>(scratch);
+        for (size_t from = 0; from < n; from += tile) {
+            const size_t count = n - from < tile ? n - from : tile;
+            size_t planned = 0;
+            const A* q = in(b) + from;
+            A others[tile];
+            A* sums = to(out) + from;
+            for (u32 i = 0; i < count; ++i) {
+                others[i] = q[i];
+                sums[i] = in(a)[from + i];
+                plan(s.steps, planned, i, sums[i], others[i]);
+            }
+            run(s, planned, sums, [&](u32 i) { return others[i]; });
+        }
+    }
+    static void combine(const u64* run, const u64* tot, size_t segments, size_t log_length, size_t windows, size_t c, u64* out) {
+        J sum = J::infinity();
+        for (size_t w = windows; w-- > 0;) {
+            for (size_t i = 0; i < c; ++i) sum = sum.twice();
+            J running = J::infinity(), weighted = J::infinity();
+            for (size_t s = segments; s-- > 1;) {
+                running = running.plus(in(run)[w * segments + s]);
+                weighted = weighted.plus(running);
+            }
+            for (size_t i = 0; i < log_length; ++i) weighted = weighted.twice();
+            for (size_t s = 0; s < segments; ++s) weighted = weighted.plus(in(tot)[w * segments + s]);
+            sum = sum.plus(weighted);
+        }
+        *to(out) = sum.affine();
+    }
+    // n points to affine with one inversion; `products` holds n elements.
+    static void normalise(const J* points, F* products, A* out, size_t n) {
+        F product = F::one();
+        for (size_t i = 0; i < n; ++i) {
+            products[i] = product;
+            if (!points[i].is_infinity()) product = product * points[i].z;
+        }
+        product = product.inverse();
+        for (size_t i = n; i-- > 0;) {
+            out[i] = points[i].affine(product * products[i]);
+            if (!points[i].is_infinity()) product = product * points[i].z;
+        }
+    }
+    static void table(const u64* base, size_t c, size_t w0, size_t w1, u64* out) {
+        constexpr size_t block = 64;
+        J points[block];
+        F products[block];
+        J start = J::from(*in(base));
+        const size_t half = (size_t)1 << (c - 1);
+        for (size_t i = 0; i < c * w0; ++i) start = start.twice();
+        for (size_t w = w0; w < w1; ++w) {
+            const A step = start.affine();
+            J value = J::infinity();
+            for (size_t from = 0; from < half; from += block) {
+                const size_t count = half - from < block ? half - from : block;
+                for (size_t i = 0; i < count; ++i) points[i] = value = value.plus(step);
+                normalise(points, products, to(out) + (w - w0) * half + from, count);
+            }
+            for (size_t i = 0; i < c; ++i) start = start.twice();
+        }
+    }
+    static void multiply(const u64* points, const u64* plain_scalars, u64* out, size_t n) {
+        constexpr size_t block = 64;
+        J results[block];
+        F products[block];
+        for (size_t from = 0; from < n; from += block) {
+            const size_t count = n - from < block ? n - from : block;
+            for (size_t i = 0; i < count; ++i) {
+                results[i] = vx::multiply(J::from(in(points)[from + i]), plain_scalars + 4 * (from + i), 4);
+            }
+            normalise(results, products, to(out) + from, count);
+        }
+    }
+    static void valid(const u64* points, uint8_t* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) {
+            bool reduced = true;
+            for (size_t j = 0; j < words; j += 4) reduced &= Base::canonical(points + words * i + j);
+            const A& point = in(points)[i];
+            out[i] = reduced && point.on_curve(curve_b((F*)nullptr)) && in_group(point);
+        }
+    }
+    static void lift_x(const u64* x, const uint8_t* larger, u64* out, uint8_t* found, size_t n) {
+        for (size_t i = 0; i < n; ++i) {
+            const F abscissa = reinterpret_cast<const F*>(x)[i];
+            F y;
+            found[i] = square_root(abscissa.square() * abscissa + curve_b((F*)nullptr), y);
+            if (found[i] && is_larger(y) != (larger[i] != 0)) y = -y;
+            to(out)[i] = found[i] ? A{abscissa, y} : A::infinity();
+        }
+    }
+    static void negate(const u64* points, u64* out, size_t n) {
+        for (size_t i = 0; i < n; ++i) to(out)[i] = -in(points)[i];
+    }
+
+    static constexpr GroupOps ops() {
+        return {words, tile, sizeof(Scratch), copy, copy, accumulate, add, combine, table, multiply, valid, lift_x, negate};
+    }
+};
+
+template <class F>
+struct ScalarNtt {
+    static size_t reversed(size_t i, size_t bits) {
+        size_t out = 0;
+        for (size_t b = 0; b < bits; ++b) out |= (i >> b & 1) << (bits - 1 - b);
+        return out;
+    }
+    // Decimation in time over `width` interleaved transforms, the input in bit-reversed order.
+    static void butterflies(F* a, size_t log_n, size_t width, const F* roots) {
+        const size_t n = (size_t)1 << log_n;
+        for (size_t half = 1; half < n; half *= 2) {
+            for (size_t block = 0; block < n; block += 2 * half) {
+                for (size_t i = 0; i < half; ++i) {
+                    const F w = roots[i * (n / 2 / half)];
+                    F* x = a + (block + i) * width;
+                    F* y = x + half * width;
+                    for (size_t k = 0; k < width; ++k) {
+                        const F t = i ? y[k] * w : y[k];
+                        y[k] = x[k] - t;
+                        x[k] = x[k] + t;
+                    }
+                }
+            }
+        }
+    }
+    static void small(u64* values, size_t log_n, const u64* roots) {
+        F* a = reinterpret_cast<F*>(values);
+        for (size_t i = 0; i < (size_t)1 << log_n; ++i) {
+            const size_t j = reversed(i, log_n);
+            if (i < j) {
+                const F t = a[i];
+                a[i] = a[j];
+                a[j] = t;
+            }
+        }
+        butterflies(a, log_n, 1, reinterpret_cast<const F*>(roots));
+    }
+    static constexpr size_t width = 8;
+    static void columns(const u64* in, u64* middle, size_t log_n1, size_t log_n2, size_t begin, size_t end, const u64* roots,
+                        const u64* shift, const u64* first, const u64* step, void* scratch) {
+        const size_t n1 = (size_t)1 << log_n1, n2 = (size_t)1 << log_n2;
+        F* a = static_cast<F*>(scratch);
+        const F *source = reinterpret_cast<const F*>(in), *shifts = reinterpret_cast<const F*>(shift);
+        for (size_t j2 = begin; j2 < end; j2 += width) {
+            for (size_t j1 = 0; j1 < n1; ++j1) {
+                F* row = a + reversed(j1, log_n1) * width;
+                for (size_t k = 0; k < width; ++k) {
+                    const F value = source[j1 * n2 + j2 + k];
+                    row[k] = shift ? value * shifts[j1] : value;
+                }
+            }
+            butterflies(a, log_n1, width, reinterpret_cast<const F*>(roots));
+            F twiddle[width];
+            for (size_t k = 0; k < width; ++k) twiddle[k] = reinterpret_cast<const F*>(first)[j2 + k];
+            for (size_t k1 = 0; k1 < n1; ++k1) {
+                for (size_t k = 0; k < width; ++k) {
+                    reinterpret_cast<F*>(middle)[k1 * n2 + j2 + k] = a[k1 * width + k] * twiddle[k];
+                    twiddle[k] = twiddle[k] * reinterpret_cast<const F*>(step)[j2 + k];
+                }
+            }
+        }
+    }
+    static void rows(const u64* middle, u64* out, size_t log_n1, size_t log_n2, size_t begin, size_t end, const u64* roots,
+                     const u64* scale, void* scratch) {
+        const size_t n1 = (size_t)1 << log_n1, n2 = (size_t)1 << log_n2;
+        F* a = static_cast<F*>(scratch);
+        const F *source = reinterpret_cast<const F*>(middle), *scales = reinterpret_cast<const F*>(scale);
+        for (size_t k1 = begin; k1 < end; k1 += width) {
+            for (size_t j2 = 0; j2 < n2; ++j2) {
+                F* row = a + reversed(j2, log_n2) * width;
+                for (size_t k = 0; k < width; ++k) row[k] = source[(k1 + k) * n2 + j2];
+            }
+            butterflies(a, log_n2, width, reinterpret_cast<const F*>(roots));
+            for (size_t k2 = 0; k2 < n2; ++k2) {
+                F* target = reinterpret_cast<F*>(out) + k2 * n1 + k1;
+                for (size_t k = 0; k < width; ++k) target[k] = scale ? a[k2 * width + k] * scales[k2] : a[k2 * width + k];
+            }
+        }
+    }
+    static constexpr NttOps ops() { return {width * sizeof(F), small, columns, rows}; }
+};
+
+template <class F>
+struct ScalarPairing {
+    struct Lines {
+        Line<F> line[miller_lines];
+    };
+    static constexpr size_t group = 8;  // pairs that share their squarings
+
+    static void lines(const u64* q, void* out) {
+        lines_of(*reinterpret_cast<const Affine<Fp2<F>>*>(q), static_cast<Lines*>(out)->line);
+    }
+    static void miller(const u64* p, const void* const* lines, size_t pairs, u64* out) {
+        Fp12<F> f = Fp12<F>::one();
+        for (size_t from = 0; from < pairs; from += group) {
+            const Line<F>* some[group];
+            const size_t count = pairs - from < group ? pairs - from : group;
+            for (size_t i = 0; i < count; ++i) some[i] = static_cast<const Lines*>(lines[from + i])->line;
+            const Fp12<F> part = miller_loop(reinterpret_cast<const Affine<F>*>(p) + from, some, (int)count);
+            f = from ? f * part : part;
+        }
+        *reinterpret_cast<Fp12<F>*>(out) = f;
+    }
+    static void multiply(u64* f12, const u64* other) {
+        auto& f = *reinterpret_cast<Fp12<F>*>(f12);
+        f = f * *reinterpret_cast<const Fp12<F>*>(other);
+    }
+    static void final(const u64* f12, u64* out) {
+        *reinterpret_cast<Fp12<F>*>(out) = final_exponentiation(*reinterpret_cast<const Fp12<F>*>(f12));
+    }
+    static constexpr PairingOps ops() { return {sizeof(Lines), lines, miller, multiply, final}; }
+};
+
+template <class Core>
+constexpr FieldOps scalar_ops(const char* isa) {
+    using Fr = Fp<bn254::FrModulus, Core>;
+    using Fq = Fp<bn254::FqModulus, Core>;
+    return {isa,
+            ScalarVectors<Fr>::ops(),
+            ScalarVectors<Fq>::ops(),
+            ScalarGroup<Fq, Fq>::ops(),
+            ScalarGroup<Fp2<Fq>, Fq>::ops(),
+            ScalarNtt<Fr>::ops(),
+            ScalarPairing<Fq>::ops()};
+}
+
+}  // namespace VX_ISA
+}  // namespace vx

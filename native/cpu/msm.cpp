@@ -1,0 +1,371 @@
+// Pippenger's bucket method (1976) with signed digits and affine buckets.
+//
+// A scalar s, or r - s where that is smaller (the point then changes sign), is cut into windows of c bits with digits in
+// [-2^(c-1), 2^(c-1)). Per window, points are sorted by the magnitude of their digit; each bucket becomes chains of at most
+// `longest` additions. Chains of all buckets and windows are independent of each other, so they run side by side with one
+// inversion for a whole tile, longest first so that a tile finishes together. Buckets with several chains go round
+// again with the chains' sums. Zero digits cost nothing, hence small scalars are fast without being told apart.
+#include "msm.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "buffer.hpp"
+#include "parallel.hpp"
+
+namespace vx {
+namespace {
+
+constexpr u32 longest = 128;
+constexpr size_t block = 4096;
+
+struct Chain {
+    u32 start, length, bucket;
+};
+
+// Smaller of s and r - s as plain limbs; true if it was r - s.
+bool shorten(u64* s, const u64* r) {
+    u64 t[4], borrow = 0;
+    for (int i = 0; i < 4; ++i) t[i] = sub_borrow(r[i], s[i], borrow);
+    for (int i = 3; i >= 0; --i) {
+        if (t[i] != s[i]) {
+            if (t[i] > s[i]) return false;
+            std::memcpy(s, t, sizeof(t));
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t bit_length(const u64* s) {
+    for (int i = 3; i >= 0; --i) {
+        if (s[i]) return 64 * (size_t)i + 64 - (size_t)__builtin_clzll(s[i]);
+    }
+    return 0;
+}
+
+bool is_zero(const u64* words, size_t count) {
+    u64 any = 0;
+    for (size_t i = 0; i < count; ++i) any |= words[i];
+    return any == 0;
+}
+
+u64 bits_from(const u64* s, size_t at, size_t count) {
+    const size_t limb = at / 64, shift = at % 64;
+    if (limb > 3) return 0;
+    u64 value = s[limb] >> shift;
+    if (shift && limb < 3) value |= s[limb + 1] << (64 - shift);
+    return value & (((u64)1 << count) - 1);
+}
+
+// Sums of chains until every bucket has at most one: sums[bucket], prepared points, all zeros where a bucket is empty.
+class Buckets {
+public:
+    Buckets(const GroupOps& group, size_t buckets, unsigned threads)
+        : group_(group), threads_(threads), sums_(buckets * group.words), buckets_(buckets) {
+        parallel_for(threads, (buckets + block - 1) / block, [&](size_t i, unsigned) {
+            const size_t from = i * block, count = std::min(block, buckets - from);
+            std::memset(sums_.get() + from * group.words, 0, count * group.words * 8);
+        });
+    }
+
+    // Buckets' items lie one after the other: bucket b's end at ends[b].
+    void run(const u64* points, const u32* items, const std::vector<u32>& ends) {
+        std::vector<Chain> chains;
+        for (size_t b = 0; b < buckets_; ++b) cut(chains, b ? ends[b - 1] : 0, ends[b], (u32)b);
+        Buffer<u64> sums = add_up(points, items, chains);
+        for (std::vector<u32> rest = settle(chains, sums); !rest.empty(); rest = settle(chains, sums)) {
+            sums = add_up(sums.get(), rest.data(), chains);
+        }
+    }
+    const u64* sums() const { return sums_.get(); }
+
+private:
+    static void cut(std::vector<Chain>& chains, u32 from, u32 end, u32 bucket) {
+        for (; from < end; from += longest) chains.push_back({from, std::min(longest, end - from), bucket});
+    }
+    // By falling length; equal lengths stay in the order of their buckets.
+    static void sort(std::vector<Chain>& chains) {
+        u32 at[longest + 2] = {};
+        for (const Chain& c : chains) ++at[longest - c.length + 1];
+        for (u32 i = 1; i < longest + 2; ++i) at[i] += at[i - 1];
+        std::vector<Chain> sorted(chains.size());
+        for (const Chain& c : chains) sorted[at[longest - c.length]++] = c;
+        chains.swap(sorted);
+    }
+    Buffer<u64> add_up(const u64* points, const u32* items, std::vector<Chain>& chains) {
+        sort(chains);
+        Buffer<u64> out(chains.size() * group_.words);
+        const size_t tiles = (chains.size() + group_.tile - 1) / group_.tile;
+        parallel_for(threads_, tiles, [&](size_t tile, unsigned) {
+            const size_t from = tile * group_.tile, count = std::min(group_.tile, chains.size() - from);
+            Buffer<u32> start(count), length(count);
+            for (size_t i = 0; i < count; ++i) {
+                start[i] = chains[from + i].start;
+                length[i] = chains[from + i].length;
+            }
+            Buffer<u8> scratch(group_.scratch);
+            group_.accumulate({points, items, start.get(), length.get(), count, out.get() + from * group_.words},
+                              scratch.get());
+        });
+        return out;
+    }
+    // Keeps the sums of buckets with one chain; of the others returns the finite sums as items and `chains` over them.
+    std::vector<u32> settle(std::vector<Chain>& chains, const Buffer<u64>& sums) {
+        std::vector<u32> count(buckets_);
+        for (const Chain& c : chains) ++count[c.bucket];
+        std::vector<std::pair<u32, u32>> open;  // bucket, sum
+        for (u32 i = 0; i < chains.size(); ++i) {
+            const u64* sum = sums.get() + i * group_.words;
+            if (count[chains[i].bucket] == 1) {
+                std::memcpy(sums_.get() + chains[i].bucket * group_.words, sum, group_.words * 8);
+            } else if (!is_zero(sum, group_.words)) {
+                open.push_back({chains[i].bucket, i});
+            }
+        }
+        std::sort(open.begin(), open.end());
+        chains.clear();
+        std::vector<u32> items;
+        for (size_t from = 0, at = 0; at < open.size(); from = at) {
+            for (; at < open.size() && open[at].first == open[from].first; ++at) items.push_back(open[at].second << 1);
+            cut(chains, (u32)from, (u32)at, open[from].first);
+        }
+        return items;
+    }
+
+    const GroupOps& group_;
+    unsigned threads_;
+    Buffer<u64> sums_;
+    size_t buckets_;
+};
+
+// Scalars ready for digits: plain, shortened and shifted, so that window w's digit is its c bits minus half (the top
+// window's is its bits alone).
+class Digits {
+public:
+    // Zero for points at infinity (`points` null: none is).
+    Digits(const FieldOps& ops, const u64* points, size_t words, const u64* scalars, size_t n, unsigned threads)
+        : n_(n), plain_(4 * n), negated_(n) {
+        u64 r[4], zero[4] = {}, one[4] = {1};
+        ops.fr.sub(zero, one, r, 1);  // r - 1, then r
+        ++r[0];
+        const size_t blocks = (n + block - 1) / block;
+        std::vector<size_t> longest_of(blocks);
+        parallel_for(threads, blocks, [&](size_t b, unsigned) {
+            const size_t from = b * block, end = std::min(n, from + block);
+            ops.fr.from_montgomery(scalars + 4 * from, plain_.get() + 4 * from, end - from);
+            for (size_t i = from; i < end; ++i) {
+                u64* s = plain_.get() + 4 * i;
+                if (points && is_zero(points + words * i, words)) std::memset(s, 0, 32);
+                negated_[i] = shorten(s, r);
+                longest_of[b] = std::max(longest_of[b], bit_length(s));
+            }
+        });
+        for (size_t bits : longest_of) bits_ = std::max(bits_, bits);
+    }
+    size_t bits() const { return bits_; }
+    // The top window's digit is at most half for this count of windows.
+    static size_t windows(size_t bits, size_t c) { return (bits + 2 + c - 1) / c; }
+
+    void cut(size_t c, unsigned threads) {
+        c_ = c;
+        windows_ = windows(bits_, c);
+        u64 shift[4] = {};
+        for (size_t w = 0; w + 1 < windows_; ++w) {
+            const size_t bit = w * c + c - 1;
+            shift[bit / 64] |= (u64)1 << (bit % 64);
+        }
+        parallel_for(threads, (n_ + block - 1) / block, [&](size_t b, unsigned) {
+            for (size_t i = b * block; i < std::min(n_, (b + 1) * block); ++i) {
+                u64* s = plain_.get() + 4 * i;
+                u64 carry = 0;
+                for (int j = 0; j < 4; ++j) s[j] = add_carry(s[j], shift[j], carry);
+            }
+        });
+    }
+    size_t windows() const { return windows_; }
+    // Scalar i's digit in window w: magnitude in the high bits, sign in the lowest, 0 for none.
+    u32 digit(size_t i, size_t w) const {
+        const u32 bits = (u32)bits_from(plain_.get() + 4 * i, w * c_, c_), half = (u32)1 << (c_ - 1);
+        const u32 offset = w + 1 < windows_ ? half : 0;
+        const bool below = bits < offset;
+        const u32 magnitude = below ? offset - bits : bits - offset;
+        return magnitude << 1 | (u32)(below != (negated_[i] != 0));
+    }
+
+private:
+    size_t n_, bits_ = 0, c_ = 0, windows_ = 0;
+    Buffer<u64> plain_;
+    Buffer<u8> negated_;
+};
+
+// Items of windows [w0, w1) sorted by bucket, (w - w0)·half + magnitude - 1.
+struct Sorted {
+    Buffer<u32> items;
+    std::vector<u32> ends;
+};
+
+Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size_t half, unsigned threads) {
+    std::vector<u32> at((w1 - w0) * half + 1);
+    std::vector<Buffer<u32>> cut;
+    for (size_t w = w0; w < w1; ++w) cut.emplace_back(n);
+    parallel_for(threads, w1 - w0, [&](size_t k, unsigned) {
+        u32 *count = at.data() + k * half, *row = cut[k].get();
+        for (size_t i = 0; i < n; ++i) {
+            row[i] = digits.digit(i, w0 + k);
+            if (row[i] >> 1) ++count[row[i] >> 1];
+        }
+    });
+    for (size_t b = 1; b < at.size(); ++b) at[b] += at[b - 1];
+    Sorted sorted = {Buffer<u32>(at.back()), {}};
+    parallel_for(threads, w1 - w0, [&](size_t k, unsigned) {
+        u32 *next = at.data() + k * half, *row = cut[k].get();
+        for (u32 i = 0; i < n; ++i) {
+            if (row[i] >> 1) sorted.items[next[(row[i] >> 1) - 1]++] = i << 1 | (row[i] & 1);
+        }
+    });
+    at.pop_back();
+    sorted.ends = std::move(at);
+    return sorted;
+}
+
+// Σ_d d·S_d per window by running sums, cut into segments so that there is enough to do side by side.
+class Reduction {
+public:
+    Reduction(const GroupOps& group, size_t windows, size_t c)
+        : group_(group), half_((size_t)1 << (c - 1)), segments_(segments(windows, half_)), length_(half_ / segments_),
+          run_(windows * segments_ * group.words), tot_(windows * segments_ * group.words) {}
+
+    // Buckets of windows [w0, w1).
+    void run(const u64* sums, size_t w0, size_t w1, unsigned threads) {
+        const size_t wanted = threads ? threads : processors(), tasks = std::min(w1 - w0, wanted);
+        parallel_for(threads, tasks, [&](size_t t, unsigned) {
+            const size_t from = (w1 - w0) * t / tasks, to = (w1 - w0) * (t + 1) / tasks;
+            part(sums + from * half_ * group_.words, w0 + from, to - from);
+        });
+    }
+    void combine(size_t windows, size_t c, u64* out) {
+        size_t log_length = 0;
+        while ((size_t)1 << log_length < length_) ++log_length;
+        group_.finish(run_.get(), run_.get(), windows * segments_);
+        group_.finish(tot_.get(), tot_.get(), windows * segments_);
+        group_.combine(run_.get(), tot_.get(), segments_, log_length, windows, c, out);
+    }
+
+private:
+    static size_t segments(size_t windows, size_t half) {
+        size_t k = 1;
+        while (k < half && k * windows < 768) k *= 2;
+        return k;
+    }
+    void part(const u64* sums, size_t first, size_t windows) {
+        const size_t words = group_.words, n = windows * segments_;
+        u64 *run = run_.get() + first * segments_ * words, *tot = tot_.get() + first * segments_ * words;
+        Buffer<u64> next(n * words);
+        Buffer<u8> scratch(group_.scratch);
+        std::memset(run, 0, n * words * 8);
+        std::memset(tot, 0, n * words * 8);
+        for (size_t j = length_; j-- > 0;) {
+            for (size_t i = 0; i < n; ++i) std::memcpy(next.get() + i * words, sums + (i * length_ + j) * words, words * 8);
+            group_.add(run, next.get(), run, n, scratch.get());
+            group_.add(tot, run, tot, n, scratch.get());
+        }
+    }
+
+    const GroupOps& group_;
+    size_t half_, segments_, length_;
+    Buffer<u64> run_, tot_;
+};
+
+// The window that costs least: per window n additions to buckets and two, half as dear again, for each bucket's reduction.
+size_t choose_window(size_t n, size_t bits) {
+    size_t best = 2;
+    double least = 1e300;
+    for (size_t c = 2; c <= 20; ++c) {
+        const double cost = (double)Digits::windows(bits, c) * ((double)n + 3 * (double)((size_t)1 << (c - 1)) + 200);
+        if (cost < least) {
+            least = cost;
+            best = c;
+        }
+    }
+    return best;
+}
+
+}  // namespace
+
+void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u64* scalars, u64* out, size_t n, unsigned threads) {
+    Digits digits(ops, points, group.words, scalars, n, threads);
+    if (digits.bits() == 0) {
+        std::memset(out, 0, group.words * 8);
+        return;
+    }
+    Buffer<u64> prepared(n * group.words);
+    parallel_for(threads, (n + block - 1) / block, [&](size_t b, unsigned) {
+        const size_t from = b * block * group.words;
+        group.prepare(points + from, prepared.get() + from, std::min(block, n - b * block));
+    });
+    const size_t c = choose_window(n, digits.bits()), half = (size_t)1 << (c - 1);
+    digits.cut(c, threads);
+    const size_t windows = digits.windows(), together = std::max<size_t>(1, ((size_t)1 << 26) / n);
+    Reduction reduction(group, windows, c);
+    for (size_t w0 = 0; w0 < windows; w0 += together) {
+        const size_t w1 = std::min(windows, w0 + together);
+        const Sorted sorted = sort_by_bucket(digits, n, w0, w1, half, threads);
+        Buckets buckets(group, (w1 - w0) * half, threads);
+        buckets.run(prepared.get(), sorted.items.get(), sorted.ends);
+        reduction.run(buckets.sums(), w0, w1, threads);
+    }
+    reduction.combine(windows, c, out);
+}
+
+void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, const u64* scalars, u64* out, size_t n,
+                unsigned threads) {
+    if (is_zero(base, group.words)) {
+        std::memset(out, 0, n * group.words * 8);
+        return;
+    }
+    Digits digits(ops, nullptr, 0, scalars, n, threads);
+    // A table entry costs about as much as fifteen additions from it.
+    size_t c = 2;
+    const auto cost = [&](size_t bits) { return Digits::windows(digits.bits(), bits) * (n + 15 * ((size_t)1 << (bits - 1))); };
+    while (c < 16 && cost(c + 1) < cost(c)) ++c;
+    digits.cut(c, threads);
+    const size_t half = (size_t)1 << (c - 1), windows = digits.windows(), words = group.words;
+    Buffer<u64> table(windows * half * words);
+    parallel_for(threads, windows, [&](size_t w, unsigned) {
+        u64* at = table.get() + w * half * words;
+        group.table(base, c, w, w + 1, at);
+        group.prepare(at, at, half);
+    });
+    const size_t many = 8 * group.tile;
+    for (size_t from = 0; from < n; from += many) {
+        const size_t count = std::min(many, n - from);
+        std::vector<u32> items, ends;
+        for (size_t i = 0; i < count; ++i) {
+            for (size_t w = 0; w < windows; ++w) {
+                const u32 digit = digits.digit(from + i, w);
+                if (digit >> 1) items.push_back((u32)(w * half + (digit >> 1) - 1) << 1 | (digit & 1));
+            }
+            ends.push_back((u32)items.size());
+        }
+        Buckets buckets(group, count, threads);
+        buckets.run(table.get(), items.data(), ends);
+        group.finish(buckets.sums(), out + from * words, count);
+    }
+}
+
+void add_points(const GroupOps& group, const u64* a, const u64* b, u64* out, size_t n, unsigned threads) {
+    const size_t tiles = (n + group.tile - 1) / group.tile, words = group.words;
+    parallel_for(threads, tiles, [&](size_t t, unsigned) {
+        const size_t from = t * group.tile, count = std::min(group.tile, n - from);
+        Buffer<u64> left(count * words), right(count * words);
+        Buffer<u8> scratch(group.scratch);
+        group.prepare(a + from * words, left.get(), count);
+        group.prepare(b + from * words, right.get(), count);
+        group.add(left.get(), right.get(), left.get(), count, scratch.get());
+        group.finish(left.get(), out + from * words, count);
+    });
+}
+
+}  // namespace vx

@@ -1,0 +1,145 @@
+// A prime field below 2^254 in Montgomery form with R = 2^256: four 64-bit limbs, always reduced to [0, p).
+//
+// The tower, the curves and the pairing are templates over a field type and use nothing but what `Fp` offers here; the
+// eight-lane type of the vector path offers the same. A field type says how many elements it holds (`lanes`) and what the
+// outcome of a comparison is (`Mask`, one bit a lane).
+#pragma once
+#include "vortex/config.hpp"
+
+namespace vx {
+inline namespace VX_ISA {
+
+// Arithmetic on limbs in plain C++. A translation unit with better instructions passes its own.
+struct PortableCore {
+    // a, b in [0, p) -> a*b/2^256 mod p in [0, p). Coarsely integrated operand scanning (Koç, Acar, Kaliski 1996); as
+    // p < 2^254 the running sum never leaves five limbs.
+    template <class M>
+    static VX_FN void mul(u64* out, const u64* a, const u64* b) {
+        u64 t[4] = {0, 0, 0, 0};
+        for (int i = 0; i < 4; ++i) {
+            u64 high = 0, carry = 0;
+            u64 low = multiply_add(a[0], b[i], t[0], high);
+            const u64 m = low * M::inv;
+            multiply_add(m, M::p(0), low, carry);
+            for (int j = 1; j < 4; ++j) {
+                low = multiply_add(a[j], b[i], t[j], high);
+                t[j - 1] = multiply_add(m, M::p(j), low, carry);
+            }
+            t[3] = carry + high;
+        }
+        reduce_once<M>(out, t);
+    }
+
+    // a, b in [0, p) -> a + b mod p in [0, p).
+    template <class M>
+    static VX_FN void add(u64* out, const u64* a, const u64* b) {
+        u64 t[4], carry = 0;
+        for (int i = 0; i < 4; ++i) t[i] = add_carry(a[i], b[i], carry);
+        reduce_once<M>(out, t);
+    }
+
+    // a, b in [0, p) -> a - b mod p in [0, p).
+    template <class M>
+    static VX_FN void sub(u64* out, const u64* a, const u64* b) {
+        u64 t[4], borrow = 0, carry = 0;
+        for (int i = 0; i < 4; ++i) t[i] = sub_borrow(a[i], b[i], borrow);
+        for (int i = 0; i < 4; ++i) out[i] = add_carry(t[i], M::p(i) & (0 - borrow), carry);
+    }
+
+    // a in [0, p) -> 1/a, and 0 for 0: a^(p-2).
+    template <class M>
+    static VX_FN void inverse(u64* out, const u64* a) {
+        u64 result[4] = {M::one(0), M::one(1), M::one(2), M::one(3)}, base[4] = {a[0], a[1], a[2], a[3]};
+        for (int i = 253; i >= 0; --i) {
+            mul<M>(result, result, result);
+            const u64 word = M::p(i / 64) - (i < 64 ? 2 : 0);
+            if (word >> (i % 64) & 1) mul<M>(result, result, base);
+        }
+        for (int i = 0; i < 4; ++i) out[i] = result[i];
+    }
+
+    // t in [0, 2p) -> [0, p).
+    template <class M>
+    static VX_FN void reduce_once(u64* out, const u64* t) {
+        u64 d[4], borrow = 0;
+        for (int i = 0; i < 4; ++i) d[i] = sub_borrow(t[i], M::p(i), borrow);
+        for (int i = 0; i < 4; ++i) out[i] = borrow ? t[i] : d[i];
+    }
+};
+
+template <class M, class Core = PortableCore>
+struct Fp {
+    using Modulus = M;
+    using Scalar = Fp;
+    using Mask = u8;
+    static constexpr int lanes = 1;
+
+    u64 v[4];
+
+    static VX_FN Fp zero() { return {{0, 0, 0, 0}}; }
+    static VX_FN Fp one() { return constant<M::one>(); }
+    // A constant of a generated header, from limb `at` on.
+    template <u64 (*limb)(int), int at = 0>
+    static VX_FN Fp constant() {
+        return {{limb(at), limb(at + 1), limb(at + 2), limb(at + 3)}};
+    }
+    static VX_FN Fp broadcast(const Fp& a) { return a; }
+
+    friend VX_FN Fp operator+(const Fp& a, const Fp& b) {
+        Fp out;
+        Core::template add<M>(out.v, a.v, b.v);
+        return out;
+    }
+    friend VX_FN Fp operator-(const Fp& a, const Fp& b) {
+        Fp out;
+        Core::template sub<M>(out.v, a.v, b.v);
+        return out;
+    }
+    friend VX_FN Fp operator*(const Fp& a, const Fp& b) {
+        Fp out;
+        Core::template mul<M>(out.v, a.v, b.v);
+        return out;
+    }
+    VX_FN Fp operator-() const { return zero() - *this; }
+    VX_FN Fp square() const { return *this * *this; }
+    VX_FN bool operator==(const Fp& b) const {
+        return ((v[0] ^ b.v[0]) | (v[1] ^ b.v[1]) | (v[2] ^ b.v[2]) | (v[3] ^ b.v[3])) == 0;
+    }
+    VX_FN bool operator!=(const Fp& b) const { return !(*this == b); }
+    VX_FN Mask is_zero() const { return (v[0] | v[1] | v[2] | v[3]) == 0; }
+    // a where the mask has a bit, else b.
+    static VX_FN Fp select(Mask mask, const Fp& a, const Fp& b) { return mask ? a : b; }
+
+    // The plain integer in [0, p).
+    VX_FN Fp plain() const { return *this * Fp{{1, 0, 0, 0}}; }
+    // Montgomery form of any 256-bit integer. The product wants operands below p; 2^256 < 6p.
+    static VX_FN Fp from_plain(const u64* limbs) {
+        Fp t{{limbs[0], limbs[1], limbs[2], limbs[3]}};
+        for (int i = 0; i < 5; ++i) PortableCore::reduce_once<M>(t.v, t.v);
+        return t * constant<M::r2>();
+    }
+    // Whether four limbs are an integer below p.
+    static VX_FN bool canonical(const u64* limbs) {
+        u64 borrow = 0;
+        for (int i = 0; i < 4; ++i) sub_borrow(limbs[i], M::p(i), borrow);
+        return borrow != 0;
+    }
+    // this^e for e of `words` limbs, the most significant bit first.
+    VX_FN Fp pow(const u64* e, int words) const {
+        Fp out = one();
+        for (int i = 64 * words - 1; i >= 0; --i) {
+            out = out.square();
+            if (e[i / 64] >> (i % 64) & 1) out = out * *this;
+        }
+        return out;
+    }
+    // 1/this, and 0 for 0.
+    VX_FN Fp inverse() const {
+        Fp out;
+        Core::template inverse<M>(out.v, v);
+        return out;
+    }
+};
+
+}  // namespace VX_ISA
+}  // namespace vx

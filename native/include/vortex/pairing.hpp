@@ -1,0 +1,112 @@
+// The optimal ate pairing on BN254 (Vercauteren 2010): e(P, Q) = (f_{6x+2,Q}(P)·l(ψQ)(P)·l(-ψ²Q)(P))^((p^12-1)/r).
+#pragma once
+#include "vortex/curve.hpp"
+
+namespace vx {
+inline namespace VX_ISA {
+
+// A line through points of the twist, its coefficients still free of P: l = c0·y_P + c1·x_P·w + c3·w^3.
+template <class F>
+struct Line {
+    Fp2<F> c0, c1, c3;
+};
+
+// The running point of Miller's loop in homogeneous coordinates (X/Z, Y/Z), and the lines it leaves behind
+// (Costello, Lange, Naehrig 2010, as simplified by Aranha et al. 2010, section 4.3).
+template <class F>
+struct RunningPoint {
+    Fp2<F> x, y, z;
+
+    VX_FN Line<F> twice() {
+        const F half = F::template constant<bn254::half>();
+        const Fp2<F> a = x * y * half, b = y.square(), c = z.square();
+        const Fp2<F> e = Fp2<F>::template constant<bn254::b2>() * (c + c + c), f = e + e + e;
+        const Fp2<F> g = (b + f) * half, h = (y + z).square() - b - c, i = e - b, j = x.square(), ee = e.square();
+        x = a * (b - f);
+        y = g.square() - (ee + ee + ee);
+        z = b * h;
+        return {-h, j + j + j, i};
+    }
+    VX_FN Line<F> plus(const Affine<Fp2<F>>& q) {
+        const Fp2<F> theta = y - q.y * z, lambda = x - q.x * z, c = theta.square(), d = lambda.square(), e = lambda * d;
+        const Fp2<F> f = z * c, g = x * d, h = e + f - g - g, j = theta * q.x - lambda * q.y;
+        x = lambda * h;
+        y = theta * (g - h) - e * y;
+        z = z * e;
+        return {lambda, -theta, j};
+    }
+};
+
+constexpr int miller_lines = 2 * bn254::ate_length;
+
+// All lines of Q in the order in which the loop uses them; returns how many. Q must not be infinity.
+template <class F>
+VX_FN int lines_of(const Affine<Fp2<F>>& q, Line<F>* lines) {
+    RunningPoint<F> t = {q.x, q.y, Fp2<F>::one()};
+    const Affine<Fp2<F>> minus = -q;
+    int n = 0;
+    for (int i = bn254::ate_length - 2; i >= 0; --i) {
+        lines[n++] = t.twice();
+        const int digit = bn254::ate_digit(i);
+        if (digit) lines[n++] = t.plus(digit > 0 ? q : minus);
+    }
+    const auto q1 = frobenius(Jacobian<Fp2<F>>::from(q)), q2 = frobenius(q1);
+    lines[n++] = t.plus(Affine<Fp2<F>>{q1.x, q1.y});
+    lines[n++] = t.plus(Affine<Fp2<F>>{q2.x, -q2.y});
+    return n;
+}
+
+template <class F>
+VX_FN void multiply_by_line(Fp12<F>& f, const Line<F>& line, const Affine<F>& p) {
+    f = f.times_line(line.c0 * p.y, line.c1 * p.x, line.c3);
+}
+
+// Π f_{6x+2,Q_i}(P_i) with the final lines; `lines[i]` are Q_i's. The squarings are shared.
+template <class F>
+VX_FN Fp12<F> miller_loop(const Affine<F>* p, const Line<F>* const* lines, int pairs) {
+    Fp12<F> f = Fp12<F>::one();
+    int at = 0;
+    for (int i = bn254::ate_length - 2; i >= 0; --i) {
+        if (at) f = f.square();
+        for (int k = 0; k < pairs; ++k) multiply_by_line(f, lines[k][at], p[k]);
+        ++at;
+        if (!bn254::ate_digit(i)) continue;
+        for (int k = 0; k < pairs; ++k) multiply_by_line(f, lines[k][at], p[k]);
+        ++at;
+    }
+    for (int last = at + 2; at < last; ++at) {
+        for (int k = 0; k < pairs; ++k) multiply_by_line(f, lines[k][at], p[k]);
+    }
+    return f;
+}
+
+// a^x for the BN parameter, a in the cyclotomic subgroup, where the inverse is the conjugate.
+template <class F>
+VX_FN Fp12<F> power_of_x(const Fp12<F>& a) {
+    Fp12<F> out = a;
+    for (int i = 61; i >= 0; --i) {
+        out = out.cyclotomic_square();
+        if (bn254::x >> i & 1) out = out * a;
+    }
+    return out;
+}
+
+// f^((p^12-1)/r): the easy part, then the hard part (p^4-p^2+1)/r exactly, by the chain of Scott et al. 2009.
+template <class F>
+VX_FN Fp12<F> final_exponentiation(const Fp12<F>& f) {
+    const Fp12<F> t = f.conjugate() * f.inverse(), a = t.frobenius(2) * t;
+    const Fp12<F> x1 = power_of_x(a), x2 = power_of_x(x1), x3 = power_of_x(x2);
+    const Fp12<F> y0 = a.frobenius(1) * a.frobenius(2) * a.frobenius(3), y1 = a.conjugate(), y2 = x2.frobenius(2);
+    const Fp12<F> y3 = x1.frobenius(1).conjugate(), y4 = (x1 * x2.frobenius(1)).conjugate(), y5 = x2.conjugate();
+    const Fp12<F> y6 = (x3 * x3.frobenius(1)).conjugate();
+    Fp12<F> t0 = y6.cyclotomic_square() * y4 * y5;
+    Fp12<F> t1 = y3 * y5 * t0;
+    t0 = t0 * y2;
+    t1 = (t1.cyclotomic_square() * t0).cyclotomic_square();
+    t0 = t1 * y1;
+    t1 = t1 * y0;
+    return t0.cyclotomic_square() * t1;
+}
+
+}  // namespace VX_ISA
+}  // namespace vx
