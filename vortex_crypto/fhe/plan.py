@@ -22,6 +22,7 @@ from vortex_crypto.fhe.backends import Capabilities, Needs, backend
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op, Vector
 from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.keys import Keys, keys
+from vortex_crypto.fhe.interpret.latency import latency, table_of
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.interpret.memory import Memory, memory
 from vortex_crypto.fhe.interpret.noise import Error, predict
@@ -86,6 +87,11 @@ class CkksPlan:
     def memory(self) -> Memory:
         """Predicted bytes of a run."""
         return memory(self.circuit, self.parameters, backend(self.backend).capabilities)
+
+    @cached_property
+    def latency(self) -> Mapping[str, float]:
+        """Predicted seconds of a run by origin."""
+        return latency(self.circuit, self.parameters, table_of(self.backend))
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """(metadata, arrays) for a container."""
@@ -168,7 +174,12 @@ def plan(
     needed, room = depth_of(draft), _integer_bits(draft, samples)
     best: tuple[float, int] | None = None
     for literal in _literals(circuit, capabilities, needed, room, insecure=insecure, ring_degree=ring_degree):
-        parameters = check(literal, insecure=insecure)
+        try:
+            parameters = check(literal, insecure=insecure)
+        except ParameterRefused as refused:
+            if refused.reason != "primes":
+                raise
+            continue  # so small a scale has too few primes in this ring; a larger one takes a larger scale
         errors = predict(draft, parameters, samples=samples)
         reached = min(error.bits for error in errors.values())
         best = max(best or (reached, literal.log_n), (reached, literal.log_n))

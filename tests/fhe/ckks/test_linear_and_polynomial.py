@@ -10,7 +10,7 @@ from tests.fhe.ckks.conftest import Party, party
 from vortex_crypto.errors import MissingKey, OutOfLevels
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform
 from vortex_crypto.fhe.ckks.ciphertext import same_scale
-from vortex_crypto.fhe.ckks.linear import Transform
+from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.polynomial import chebyshev, schedule
 from vortex_crypto.fhe.packing import Diagonals
 from vortex_crypto.fhe.polynomial import depth
@@ -58,7 +58,7 @@ def test_a_matrix_of_blocks(toy: Party, n1: int, steps: tuple[int, ...] | None, 
     slots = toy.context.slots
     blocks = [[matrix(rng, slots), matrix(rng, slots, (0, 3, 5))], [matrix(rng, slots, (2,)), matrix(rng, slots, (0,))]]
     xs = [rng.uniform(-1, 1, slots) for _ in range(2)]
-    made = transform(toy, blocks, slots, n1, steps=steps, cache_bytes=cache_bytes)
+    made = transform(toy, blocks, slots, n1, steps=steps, store=PlaintextStore(cache_bytes))
     if steps is not None:
         assert made.rotations <= set(steps)
     encrypted = [toy.encrypt(x) for x in xs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vortex_crypto.arith.ring.kernels import RingEngine, RingKernels
 from vortex_crypto.arith.ring.manifest import KERNELS
+from vortex_crypto.arith.ring.native import NativeEngine
 from vortex_crypto.arith.ring.reference import ReferenceEngine
 from vortex_crypto.errors import ParameterRefused
 
@@ -19,4 +20,6 @@ def engine(name: str) -> RingEngine:
     """
     if name == "reference":
         return ReferenceEngine()
+    if name == "native":
+        return NativeEngine()
     raise ParameterRefused("engine", f"no ring engine {name!r}; there are 'reference' and 'native'")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from vortex_crypto.arith.ring.embedding import MAX_LOG_LIFT, MAX_LOG_MAGNITUDE
 from vortex_crypto.arith.ring.primes import check_degree, check_modulus
 from vortex_crypto.arith.ring.stream import SEED_BYTES
 from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
@@ -45,16 +47,49 @@ def pair(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
         raise ShapeMismatch(f"operands of shapes {a.shape} and {b.shape}")
 
 
+def key(shape: tuple[int, ...], basis: Sequence[int], key_basis: Sequence[int], digits: int) -> None:
+    """ShapeMismatch unless a key of that shape [d, 2, limbs, N] serves so many digits over that basis."""
+    if shape[0] < digits or shape[1] != 2 or not set(basis) <= set(key_basis):
+        raise ShapeMismatch(f"a key of shape {shape} over {tuple(key_basis)} for {digits} digits over {tuple(basis)}")
+
+
+def sums(weights: Sequence[Sequence[object]], terms: Sequence[NDArray[np.generic]]) -> None:
+    """ShapeMismatch unless there are terms, all of one shape, and rows of as many weights."""
+    if not terms or not weights or any(len(row) != len(terms) for row in weights) or len({t.shape for t in terms}) != 1:
+        raise ShapeMismatch(
+            "weighted_sums needs terms of one shape and, in each row, a weight or None for each of them"
+        )
+
+
+def complexes(values: NDArray[np.generic], degree: int, *, extended: bool) -> None:
+    """ShapeMismatch unless values are complex128 [..., n] or (extended) [..., 2, n], n a power of two up to N/2."""
+    n = values.shape[-1] if values.ndim else 0
+    array("slots", values, np.complex128, (2, n) if extended else (n,))
+    if n < 1 or n & (n - 1) or 2 * n > degree:
+        raise ShapeMismatch(f"{n} slots: a power of two up to {degree // 2} is expected")
+
+
+def floats(high: NDArray[np.generic], low: NDArray[np.generic] | None, degree: int) -> None:
+    """ShapeMismatch unless high, and low if given, are float64 [..., N] of one shape."""
+    for part in (high,) if low is None else (high, low):
+        array("coefficients", part, np.float64, (degree,))
+        if part.shape != high.shape:
+            raise ShapeMismatch(f"high and low parts of shapes {high.shape} and {part.shape}")
+
+
+TOO_LARGE = f"a coefficient times its scale reaches 2^{MAX_LOG_MAGNITUDE} or is not a number"
+
+
+def liftable(primes: Sequence[int]) -> None:
+    """ParameterRefused if the product of the primes exceeds what doubles can hold."""
+    if prod(primes).bit_length() > MAX_LOG_LIFT:
+        raise ParameterRefused("basis", f"a product of {prod(primes).bit_length()} bits exceeds the range of doubles")
+
+
 def galois(element: int) -> None:
     """ParameterRefused for an even or negative Galois element."""
     if element % 2 == 0 or element < 0:
         raise ParameterRefused("galois_element", f"Galois element {element}: odd and positive is expected")
-
-
-def slots(n: int, degree: int) -> None:
-    """ShapeMismatch unless n is a power of two, 1 .. degree / 2."""
-    if n < 1 or n & (n - 1) or 2 * n > degree:
-        raise ShapeMismatch(f"{n} slots: a power of two up to {degree // 2} is expected")
 
 
 def seed(value: bytes, stream: int) -> None:

@@ -220,9 +220,10 @@ def _broadcast(table: Complexes, middle: int) -> Complexes:
 def rounded_product(high: Floats, low: Floats | None, scale: tuple[float, float]) -> tuple[Floats, Floats]:
     """round((high + low) * scale) as two integral doubles whose sum it is."""
     s_high, s_low = (np.asarray(part) for part in scale)
-    p, e = multiply_dd(high, np.zeros_like(high) if low is None else low, s_high, s_low)
-    whole = np.rint(p)
-    return whole, np.rint((p - whole) + e)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is out of range is for the caller to refuse
+        p, e = multiply_dd(high, np.zeros_like(high) if low is None else low, s_high, s_low)
+        whole = np.rint(p)
+        return whole, np.rint((p - whole) + e)
 
 
 def integral_residues(values: Floats, q: modular.U64) -> modular.U64:

@@ -13,7 +13,7 @@ from vortex_crypto.arith.ring import checks, embedding, modular
 from vortex_crypto.arith.ring import stream as chacha
 from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues
 from vortex_crypto.arith.ring.primes import primitive_root
-from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
+from vortex_crypto.errors import InvalidInput, ShapeMismatch
 
 
 class ReferenceEngine:
@@ -197,10 +197,7 @@ class ReferenceRing:
     ) -> Residues:
         self._check(lifted, basis, "lifted digits", ndim=3)
         self._check(key, key_basis, "key", ndim=4)
-        if key.shape[0] < lifted.shape[0] or key.shape[1] != 2 or not set(basis) <= set(key_basis):
-            raise ShapeMismatch(
-                f"a key of shape {key.shape} over {key_basis} for {lifted.shape[0]} digits over {basis}"
-            )
+        checks.key(key.shape, basis, key_basis, lifted.shape[0])
         limbs = [key_basis.index(i) for i in basis]
         turned = self.automorphism(lifted, galois_element, basis)
         total = np.zeros((2, len(basis), self._degree), dtype=np.uint64)
@@ -226,10 +223,9 @@ class ReferenceRing:
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
     ) -> Residues:
+        checks.sums(weights, terms)
         for term in terms:
             self._check(term, basis, "term", ndim=3)
-        if not terms or any(len(row) != len(terms) for row in weights) or len({t.shape for t in terms}) != 1:
-            raise ShapeMismatch("weighted_sums needs terms of one shape and a weight or None for each")
         result = np.zeros((len(weights), *terms[0].shape), dtype=np.uint64)
         for g, row in enumerate(weights):
             for weight, term in zip(row, terms, strict=True):
@@ -238,42 +234,34 @@ class ReferenceRing:
         return result
 
     def special_fft(self, values: Complexes) -> Complexes:
-        self._slots(values)
+        checks.complexes(values, self._degree, extended=False)
         return embedding.special_fft(values)
 
     def special_ifft(self, values: Complexes) -> Complexes:
-        self._slots(values)
+        checks.complexes(values, self._degree, extended=False)
         return embedding.special_ifft(values)
 
     def special_fft_extended(self, values: Complexes) -> Complexes:
-        self._slots(values, (2,))
+        checks.complexes(values, self._degree, extended=True)
         return embedding.special_fft_extended(values)
 
     def special_ifft_extended(self, values: Complexes) -> Complexes:
-        self._slots(values, (2,))
+        checks.complexes(values, self._degree, extended=True)
         return embedding.special_ifft_extended(values)
-
-    def _slots(self, values: Complexes, before: tuple[int, ...] = ()) -> None:
-        checks.array("slots", values, np.complex128, (*before, values.shape[-1]) if values.ndim else (1,))
-        checks.slots(values.shape[-1], self._degree)
 
     def round_to_residues(self, high: Floats, low: Floats | None, scale: tuple[float, float], basis: Basis) -> Residues:
         q = self._q(basis)
-        for part in (high,) if low is None else (high, low):
-            checks.array("coefficients", part, np.float64, (self._degree,))
+        checks.floats(high, low, self._degree)
         whole, rest = embedding.rounded_product(high, low, scale)
         if not (np.abs(whole) < 2.0**embedding.MAX_LOG_MAGNITUDE).all():
-            raise InvalidInput(
-                f"a coefficient times its scale reaches 2^{embedding.MAX_LOG_MAGNITUDE} or is not a number"
-            )
+            raise InvalidInput(checks.TOO_LARGE)
         return modular.add(embedding.integral_residues(whole, q), embedding.integral_residues(rest, q), q)
 
     def lift_to_floats(self, x: Residues, basis: Basis) -> tuple[Floats, Floats]:
         self._check(x, basis)
         primes = [self._moduli[i] for i in basis]
         whole = prod(primes)
-        if whole.bit_length() > embedding.MAX_LOG_LIFT:
-            raise ParameterRefused("basis", f"a product of {whole.bit_length()} bits exceeds the range of doubles")
+        checks.liftable(primes)
         total = np.zeros((*x.shape[:-2], self._degree), dtype=object)
         for i, a in enumerate(primes):
             total = total + x[..., i, :].astype(object) * (whole // a * pow(whole // a, -1, a))

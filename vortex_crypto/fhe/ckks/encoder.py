@@ -49,7 +49,7 @@ class Encoder:
         if scale < EXTENDED_FROM:
             high, low = _coefficients(ring.special_ifft(slots)), None
         else:
-            pair = ring.special_ifft_extended(slots)
+            pair = ring.special_ifft_extended(np.stack([slots, np.zeros_like(slots)]))
             high, low = _coefficients(pair[0]), _coefficients(pair[1])
         return Plaintext(ring.ntt(ring.round_to_residues(high, low, split_scale(scale), basis), basis), basis, scale)
 

@@ -28,10 +28,17 @@ def log2_failure(weight: int, bound: int, coefficients: int) -> float:
     """
     if min(weight, bound, coefficients) < 1:
         raise ValueError("weight, bound and the number of coefficients are positive")
+    probability = tail(weight, Fraction(bound)) * coefficients
+    if not probability:
+        return -math.inf
+    return math.log2(probability.numerator) - math.log2(probability.denominator)
+
+
+def tail(weight: int, bound: Fraction) -> Fraction:
+    """The probability that a sum of weight + 1 independent uniforms on [-1/2, 1/2] leaves [-bound, bound]."""
     terms = weight + 1
     reach = Fraction(terms, 2) - bound
     if reach <= 0:
-        return -math.inf
-    tail = sum((-1) ** i * math.comb(terms, i) * (reach - i) ** terms for i in range(math.floor(reach) + 1))
-    probability = 2 * Fraction(tail) / math.factorial(terms) * coefficients
-    return math.log2(probability.numerator) - math.log2(probability.denominator)
+        return Fraction(0)
+    total = sum((-1) ** i * math.comb(terms, i) * (reach - i) ** terms for i in range(math.floor(reach) + 1))
+    return 2 * Fraction(total) / math.factorial(terms)

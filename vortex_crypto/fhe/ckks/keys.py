@@ -5,6 +5,7 @@ Not promised: constant time. The secret is in memory in the clear while a client
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from vortex_crypto.arith.ring.kernels import Basis, Integers, Residues
 from vortex_crypto.arith.sampling import Sampler, fresh_seed
+from vortex_crypto.errors import ParameterRefused
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.switching import CompressedKey
 
@@ -67,10 +69,6 @@ class KeyGenerator:
         secret = self.context.parameters.secret
         return SecretKey(self._sampler.ternary(None if secret == "ternary" else secret))
 
-    def sparse_secret_key(self, weight: int) -> SecretKey:
-        """A ternary secret of that weight, for sparse-secret encapsulation."""
-        return SecretKey(self._sampler.ternary(weight))
-
     def public_key(self, secret: SecretKey, level: int) -> PublicKey:
         """A public key for ciphertexts at that level or below."""
         basis = self.context.basis(level)
@@ -91,12 +89,23 @@ class KeyGenerator:
         turned = self.context.ring.automorphism(secret.ntt(self.context, basis), element, basis)
         return self.switching_key(turned, secret, level)
 
-    def switching_key(self, source: Residues, target: SecretKey, level: int) -> CompressedKey:
-        """A key from `source` (NTT form, in the extended basis of `level`) to `target`."""
+    def switching_key(
+        self, source: Residues, target: SecretKey, level: int, *, special: Basis | None = None
+    ) -> CompressedKey:
+        """A key from `source` to `target`.
+
+        Args:
+            source: NTT form, in the basis of `level` with the special primes behind it.
+            target: the secret that switched ciphertexts are under.
+            level: the highest level the key serves.
+            special: the special primes it uses, as positions; all of them by default.
+        """
         ring, digits = self.context.ring, self.context.digits(level)
-        basis = self.context.extended(level)
+        special = self.context.special if special is None else special
+        basis = self.context.basis(level) + special
         s, seed = target.ntt(self.context, basis), fresh_seed()
-        lifted = ring.multiply_scalar(source, self.context.special_product, basis)
+        product = math.prod(self.context.moduli[i] for i in special)
+        lifted = ring.multiply_scalar(source, product, basis)
         halves = np.empty((len(digits), len(basis), self.context.parameters.ring_degree), dtype=np.uint64)
         for j, digit in enumerate(digits):
             mask = ring.expand_uniform(seed, j, basis)
@@ -105,6 +114,23 @@ class KeyGenerator:
             half[rows] = ring.add(half[rows], lifted[rows], digit)
             halves[j] = half
         return CompressedKey(level, seed, halves)
+
+    def encapsulation_keys(self, secret: SecretKey) -> tuple[CompressedKey, CompressedKey]:
+        """To a sparse secret made here and forgotten, modulo q[0] * p[0] alone; and from it to `secret` at the top.
+
+        At any larger modulus the first of them would give the sparse secret away: `check` holds q[0] * p[0] against
+        the table, and this method knows no other.
+
+        Raises:
+            ParameterRefused: the parameters name no weight for it.
+        """
+        weight, context = self.context.parameters.literal.ephemeral_weight, self.context
+        if weight is None:
+            raise ParameterRefused("bootstrapping", "these parameters name no ephemeral secret to bootstrap with")
+        sparse, special = SecretKey(self._sampler.ternary(weight)), context.special[:1]
+        to_sparse = self.switching_key(secret.ntt(context, (0, *special)), sparse, 0, special=special)
+        top = context.top_level
+        return to_sparse, self.switching_key(sparse.ntt(context, context.extended(top)), secret, top)
 
     def evaluation_keys(
         self, secret: SecretKey, needs: KeyNeeds

@@ -8,8 +8,7 @@ al., ia.cr/2020/1203, algorithm 6). With few keys, both kinds of step are walked
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -25,6 +24,28 @@ from vortex_crypto.fhe.rotations import Split, tree
 Vector = NDArray[np.float64] | NDArray[np.complex128]
 Blocks = Sequence[Sequence[Sequence[tuple[int, Vector]]]]
 """blocks[i][j] lists the diagonals (offset, entries) of D_ij: y[s] = sum of entries[s] * x[(s + offset) mod slots]."""
+
+
+class PlaintextStore:
+    """Encoded plaintexts, kept while they fit.
+
+    Args:
+        room: bytes they may take; what does not fit is made anew each time.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._kept: dict[Hashable, Plaintext] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Plaintext]) -> Plaintext:
+        """The plaintext of that key, made if it is not at hand."""
+        plain = self._kept.get(key)
+        if plain is None:
+            plain = make()
+            if plain.residues.nbytes <= self._room:
+                self._room -= plain.residues.nbytes
+                self._kept[key] = plain
+        return plain
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,7 @@ class Transform:
         level: level of the operands.
         ratio: scale of the result, awaiting its rescale, over the scale of the operands.
         steps: rotations that have keys; None if every step of the split has.
-        cache_bytes: memory for encoded diagonals.
+        store: keeps encoded diagonals; may be shared between transforms.
     """
 
     def __init__(
@@ -59,13 +80,12 @@ class Transform:
         level: int,
         ratio: Fraction,
         steps: Sequence[int] | None = None,
-        cache_bytes: int = 1 << 30,
+        store: PlaintextStore | None = None,
     ) -> None:
         self.encoder, self.slots, self.level, self.ratio = encoder, slots, level, ratio
-        self.babies = [tree(babies, steps, slots) for babies in split.babies]
-        self.giants = [tree(giants, steps, slots) for giants in split.giants]
-        self._cache: OrderedDict[tuple[int, int, int, int], Plaintext] = OrderedDict()
-        self._room = cache_bytes
+        self.babies = [_edges(babies, steps, slots) for babies in split.babies]
+        self.giants = [_edges(giants, steps, slots) for giants in split.giants]
+        self._store = store or PlaintextStore(1 << 30)
         self._entries: list[list[dict[int, list[_Entry]]]] = []
         for row in blocks:
             cells: list[dict[int, list[_Entry]]] = []
@@ -103,14 +123,17 @@ class Transform:
 
     def _encoded(self, row: int, column: int, giant: int, entry: _Entry) -> Residues:
         context = self.encoder.context
-        key = (row, column, giant, entry.baby)
-        plain = self._cache.get(key)
-        if plain is None:
-            plain = self.encoder.encode(entry.values, self.ratio, context.extended(self.level))
-            if plain.residues.nbytes <= self._room:
-                self._room -= plain.residues.nbytes
-                self._cache[key] = plain
+        basis = context.extended(self.level)
+        plain = self._store.get(
+            (id(self), row, column, giant, entry.baby), lambda: self.encoder.encode(entry.values, self.ratio, basis)
+        )
         return plain.expanded(context.parameters.ring_degree)
+
+
+def _edges(targets: frozenset[int], steps: Sequence[int] | None, slots: int) -> list[tuple[int, int, int]]:
+    """Straight from the root where every target has a key, so that all share its decomposition; else along a tree."""
+    straight = steps is None or targets - {0} <= set(steps)
+    return tree(targets, None if straight else steps, slots)
 
 
 class _Machine:

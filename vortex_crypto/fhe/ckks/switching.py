@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vortex_crypto.arith.ring.kernels import Residues
+from vortex_crypto.arith.ring.kernels import Basis, Residues
 from vortex_crypto.errors import MissingKey
 from vortex_crypto.fhe.ckks.context import Context
 
@@ -45,9 +45,9 @@ class CompressedKey:
     seed: bytes
     halves: Residues
 
-    def expand(self, context: Context) -> SwitchingKey:
-        """The whole key."""
-        basis = context.extended(self.level)
+    def expand(self, context: Context, *, special: Basis | None = None) -> SwitchingKey:
+        """The whole key; `special` names its special primes if they are not all."""
+        basis = context.basis(self.level) + (context.special if special is None else special)
         rows = np.empty((self.halves.shape[0], 2, *self.halves.shape[1:]), dtype=np.uint64)
         rows[:, 0] = self.halves
         for j in range(self.halves.shape[0]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op
+from vortex_crypto.fhe.circuit import Chebyshev, Circuit, LinearTransform, Op
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.rotations import native_split
 
@@ -29,7 +29,7 @@ class Keys:
 
 
 def keys(circuit: Circuit, states: Mapping[int, State] | None = None) -> Keys:
-    """Walk a lowered circuit; native linear transforms are split by `rotations.native_split`."""
+    """Walk a lowered circuit; native transforms are split by `rotations.native_split`, native polynomials multiply."""
     states = levels(circuit) if states is None else states
     rotations: dict[int, int] = {}
     highest: dict[Op, int] = {}
@@ -41,7 +41,8 @@ def keys(circuit: Circuit, states: Mapping[int, State] | None = None) -> Keys:
             steps = [step for part in (*chosen.babies, *chosen.giants) for step in part if step]
         for step in steps:
             rotations[step] = max(level, rotations.get(step, 0))
-        highest[i.op] = max(level, highest.get(i.op, 0))
+        op = Op.RELINEARIZE if isinstance(i.body, Chebyshev) and len(i.body.coefficients) > 2 else i.op
+        highest[op] = max(level, highest.get(op, 0))
     return Keys(dict(sorted(rotations.items())), highest.get(Op.RELINEARIZE), highest.get(Op.CONJUGATE))
 
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe import polynomial
+from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Constant, Instruction, LinearTransform, Op, Vector
 from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
+from vortex_crypto.fhe.passes.lower import lower
 from vortex_crypto.fhe.rotations import native_split
 from vortex_crypto.fhe.security import ERROR_DEVIATION
 
@@ -140,6 +142,8 @@ def perturb(
     rng: np.random.Generator,
 ) -> Vector:
     """One result (number `row`) of an instruction with the noise it adds."""
+    if isinstance(i.body, Chebyshev):
+        return _polynomial(i.body, states[i.args[0]].level, model, args[0], rng)
     deviation = _deviation(circuit, i, row, states, model, args)
     if isinstance(deviation, float) and deviation == 0.0:
         return result
@@ -203,6 +207,28 @@ def _deviation(
     if isinstance(i.body, LinearTransform):
         return _transform(circuit, i.body, row, model, state, args)
     return 0.0
+
+
+def _polynomial(body: Chebyshev, level: int, model: NoiseModel, x: Vector, rng: np.random.Generator) -> Vector:
+    """A native polynomial makes the products that its body would, so it is as noisy as that."""
+    circuit, states = _written_out(body, level, model.slots)
+    values: dict[int, Vector] = {}
+    for i in circuit.instructions:
+        if i.op is Op.INPUT:
+            values[i.outs[0]] = x
+            continue
+        args = [values[w] for w in i.args]
+        (result,) = clear.evaluate(circuit, i, args, {})
+        values[i.outs[0]] = perturb(circuit, i, 0, states, model, args, result, rng)
+    return values[circuit.outputs[0][1]]
+
+
+@lru_cache(maxsize=256)
+def _written_out(body: Chebyshev, level: int, slots: int) -> tuple[Circuit, Mapping[int, State]]:
+    circuit = Circuit(slots)
+    circuit.output("y", polynomial.emit(circuit, circuit.input("x"), body.coefficients))
+    lowered = lower(circuit, level)
+    return lowered, levels(lowered)
 
 
 def _transform(

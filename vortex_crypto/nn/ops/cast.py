@@ -18,14 +18,28 @@ def _is_float(dtype: np.dtype[Any]) -> bool:
     return np.issubdtype(dtype, np.floating) or dtype.name.startswith(("float", "bfloat"))
 
 
-def convert(x: Array, dtype: np.dtype[Any], saturate: bool = True) -> Array:
+def convert(x: Array, dtype: np.dtype[Any], saturate: bool = True, round_mode: str = "up") -> Array:
     """`x` in another element type; what is too large for an eight-bit float saturates or is none."""
-    if not dtype.name.startswith("float8") or dtype.name == "float8_e8m0fnu" or not saturate:
+    if dtype.name == "float8_e8m0fnu":
+        return _to_exponent(x, saturate, round_mode)
+    if not dtype.name.startswith("float8") or not saturate:
         with np.errstate(all="ignore"):
             return x.astype(dtype)
     largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
     wide = x.astype(np.float32)
     return np.where(np.isnan(wide), wide, np.clip(wide, -largest, largest)).astype(dtype)
+
+
+def _to_exponent(x: Array, saturate: bool, round_mode: str) -> Array:
+    """The power of two at, above or nearest to |x|, as an exponent of eight bits (255: not a number)."""
+    bits = x.astype(np.float32).view(np.uint32)
+    exponent, fraction = (bits >> 23 & 0xFF).astype(np.int64), bits & 0x7FFFFF
+    if round_mode == "nearest":
+        up = (fraction > 0x400000) | ((fraction == 0x400000) & (exponent > 0))
+    else:
+        up = (fraction > 0) & (round_mode == "up")
+    up &= exponent < (0xFE if saturate else 0xFF)
+    return np.asarray((exponent + up).astype(np.uint8).view(ml_dtypes.float8_e8m0fnu))
 
 
 def _form(inputs: Inputs, dtype: np.dtype[Any]) -> Form:
@@ -48,7 +62,7 @@ class Cast(Op):
         return (Spec(inputs[0].shape, dtype_of(self.to)),)
 
     def ref(self, x: Array) -> tuple[Array, ...]:
-        return (convert(x, dtype_of(self.to), bool(self.saturate)),)
+        return (convert(x, dtype_of(self.to), bool(self.saturate), self.round_mode),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
         return _form(inputs, dtype_of(self.to))
@@ -70,7 +84,7 @@ class CastLike(Op):
         return (Spec(inputs[0].shape, inputs[1].dtype),)
 
     def ref(self, x: Array, like: Array) -> tuple[Array, ...]:
-        return (convert(x, like.dtype, bool(self.saturate)),)
+        return (convert(x, like.dtype, bool(self.saturate), self.round_mode),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
         return _form(inputs, inputs[1].dtype)

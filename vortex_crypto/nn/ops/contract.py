@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -211,7 +211,9 @@ class Einsum(Op):
     def ref(self, *arrays: Array) -> tuple[Array, ...]:
         terms, result = self.parse([a.shape for a in arrays])
         codes = {label: i for i, label in enumerate(dict.fromkeys(label for term in terms for label in term))}
-        operands = [x for a, term in zip(arrays, terms, strict=True) for x in (a, [codes[label] for label in term])]
+        operands: list[Any] = [
+            x for a, term in zip(arrays, terms, strict=True) for x in (wide(a), [codes[label] for label in term])
+        ]
         return (
             np.asarray(np.einsum(*operands, [codes[label] for label in result])).astype(arrays[0].dtype, copy=False),
         )

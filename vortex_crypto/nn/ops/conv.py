@@ -18,10 +18,9 @@ from vortex_crypto.nn.ops.windows import Geometry, geometry
 
 
 @dataclass(frozen=True)
-class Conv(Op):
-    """y[n, m] = b[m] + sum_c x[n, c] * w[m, c], cross-correlated over the spatial dimensions."""
+class Convolution(Op):
+    """Attributes and geometry of all convolutions."""
 
-    name: ClassVar[str] = "Conv"
     auto_pad: str = "NOTSET"
     dilations: tuple[int, ...] | None = None
     group: int = 1
@@ -40,6 +39,13 @@ class Conv(Op):
         if self.group < 1 or w[1] * self.group != x[1] or w[0] % self.group:
             raise ShapeMismatch(f"{x[1]} channels in {self.group} groups do not fit a kernel of shape {list(w)}")
         return geometry(x[2:], w[2:], self.strides, self.dilations, self.pads, self.auto_pad)
+
+
+@dataclass(frozen=True)
+class Conv(Convolution):
+    """y[n, m] = b[m] + sum_c x[n, c] * w[m, c], cross-correlated over the spatial dimensions."""
+
+    name: ClassVar[str] = "Conv"
 
     def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
         x, w = inputs[0], inputs[1]

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from vortex_crypto.errors import InvalidModel, ShapeMismatch
-from vortex_crypto.nn.forms import positions
 from vortex_crypto.nn.ir import Array
 
 
@@ -53,8 +52,15 @@ class Geometry:
 
     def sources(self) -> Array:
         """Position in the input of every tap of every window, -1 in the padding: int64 [prod(out), prod(kernel)]."""
-        numbered = self.windows(positions(self.size) + 1)
-        return numbered.reshape(prod(self.out), prod(self.kernel)) - 1
+        d = len(self.size)
+        places, inside = np.zeros((1,) * 2 * d, np.int64), np.ones((1,) * 2 * d, np.bool_)
+        for i, n in enumerate(self.size):
+            steps = np.arange(self.out[i]).reshape([-1 if k == i else 1 for k in range(2 * d)])
+            taps = np.arange(self.kernel[i]).reshape([-1 if k == d + i else 1 for k in range(2 * d)])
+            place = steps * self.strides[i] + taps * self.dilations[i] - self.begin[i]
+            places, inside = places * n + place, inside & (place >= 0) & (place < n)
+        full = np.broadcast_to(np.where(inside, places, -1), (*self.out, *self.kernel))
+        return full.reshape(prod(self.out), prod(self.kernel))
 
 
 def geometry(

@@ -1,0 +1,88 @@
+// The table of row kernels: what each instruction set provides, one residue row (limb) at a time.
+//
+// Plain data and pointers only. The translation units that fill the table are compiled with different flags, and nothing
+// with code in it may be shared between them (see VX_ISA in config.hpp).
+#pragma once
+
+#include <cstddef>
+
+#include "vortex/modulus.hpp"
+
+namespace vx {
+
+// Twiddles of one prime for one kind of lanes, as the rows want them.
+//
+// head/head_shoup: W[k] and its Shoup quotient, k < N, for butterflies between whole vectors; only the first N / lanes
+// are kept. tail: for the stages inside a vector, per block of lanes^2 coefficients, lanes - 1 vectors of W and as many of
+// quotients by turns (see ring_ntt.hpp).
+struct Twiddles {
+    const u64* head;
+    const u64* head_shoup;
+    const u64* tail;
+};
+
+struct NttTable {
+    Twiddles forward, inverse;
+    u64 scale, scale_shoup;  // 1 / N
+    u64 last, last_shoup;    // W[1]^-1 / N: the last inverse stage divides by N as well
+};
+
+// An automorphism of the NTT form. Blocks of eight places stay together: out[8 b + i] = in[8 block[b] + lane[i]] with
+// lane = pattern[kind[b]].
+struct Permutation {
+    const u32* block;
+    const unsigned char* kind;
+    const u64 (*pattern)[8];
+};
+
+// Complex numbers, real and imaginary parts apart; the low parts of double-doubles, or null.
+struct SplitRow {
+    double *re, *im, *re_low, *im_low;
+};
+
+// n is a multiple of eight in rows of residues. Rows hold residues in [0, q); results too. `out` may be one of the operands.
+struct Rows {
+    int shoup_bits;        // Shoup quotients are floor(w 2^shoup_bits / q): 52 or 64
+    int lanes;             // twiddle tables are laid out for vectors of this many words
+    size_t smallest;       // smallest N of the transforms
+    void (*ntt)(u64* x, size_t n, const NttTable&, const Modulus&);
+    void (*intt)(u64* x, size_t n, const NttTable&, const Modulus&);
+    void (*add)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);
+    void (*sub)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);
+    void (*negate)(u64* out, const u64* a, size_t n, const Modulus&);
+    void (*multiply)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);
+    void (*multiply_add)(u64* out, const u64* a, const u64* b, const u64* c, size_t n, const Modulus&);
+    // a0 b1 + a1 b0
+    void (*cross)(u64* out, const u64* a0, const u64* b1, const u64* a1, const u64* b0, size_t n, const Modulus&);
+    void (*add_scalar)(u64* out, const u64* a, u64 s, size_t n, const Modulus&);
+    void (*multiply_scalar)(u64* out, const u64* a, u64 w, u64 w_shoup, size_t n, const Modulus&);
+    // (a - b) w
+    void (*sub_multiply)(u64* out, const u64* a, const u64* b, u64 w, u64 w_shoup, size_t n, const Modulus&);
+    void (*permute)(u64* out, const u64* in, const Permutation&, size_t n);
+    // out0 = sum_j phi(digit_j) key0_j, out1 = sum_j phi(digit_j) key1_j; permutation may be null
+    void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
+                  size_t count, const Permutation* permutation, size_t n, const Modulus&);
+    // out = sum_b weights_b terms_b over the b whose weight is not null
+    void (*weighted)(u64* out, const u64* const* weights, const u64* const* terms, size_t count, size_t n,
+                     const Modulus&);
+    // out = sum_i y_i weights_i + v correction; y_i below 2^61 modulo any primes, v below 2^32, or null
+    void (*extend)(u64* out, const u64* const* y, const u64* weights, size_t count, const u64* v, u64 correction,
+                   size_t n, const Modulus&);
+    // v = round(sum_i y_i inverses_i) in double precision, in this order
+    void (*overflow)(u64* v, const u64* const* y, const double* inverses, size_t count, size_t n);
+    // out = +-(hi 2^64 + lo) mod q, below 2^127; minus where `negative` is all ones rather than zero; hi may be null
+    void (*reduce_words)(u64* out, const u64* lo, const u64* hi, const u64* negative, size_t n, const Modulus&);
+    // One stage of the special FFT on n places in split form, table of `half` twiddles: see embedding.py.
+    void (*fft_stage)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
+    void (*ifft_stage)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
+    void (*fft_stage_extended)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
+    void (*ifft_stage_extended)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
+};
+
+// By instruction set; those other than portable exist in builds for x86-64 alone. `narrow` rows need q < 2^50.
+const Rows& rows_portable();
+const Rows* rows_avx2();
+const Rows* rows_ifma_narrow();
+const Rows* rows_ifma_wide();
+
+}  // namespace vx

@@ -1,0 +1,169 @@
+// Row kernels over any kind of lanes, and the table of them: see ring_rows.hpp for what each computes.
+#pragma once
+
+#include "ring_embedding.hpp"
+#include "ring_ntt.hpp"
+
+namespace vx {
+inline namespace VX_ISA {
+
+template <class L>
+struct RowsOf {
+    using V = typename L::V;
+    using Mod = typename L::Mod;
+    using Sum = typename L::Sum;
+
+    // out[i] = f(i) for every vector i
+    template <class F>
+    VX_INLINE static void each(u64* out, size_t n, F f) {
+        for (size_t i = 0; i < n; i += L::kLanes) L::store(out + i, f(i));
+    }
+
+    static void add(u64* out, const u64* a, const u64* b, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) { return L::reduce(L::add(L::load(a + i), L::load(b + i)), m.q); });
+    }
+    static void sub(u64* out, const u64* a, const u64* b, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) { return L::reduce(L::sub(L::add(L::load(a + i), m.q), L::load(b + i)), m.q); });
+    }
+    static void negate(u64* out, const u64* a, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) { return L::reduce(L::sub(m.q, L::load(a + i)), m.q); });
+    }
+    static void multiply(u64* out, const u64* a, const u64* b, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) {
+            Sum sum;
+            sum.multiply_add(L::load(a + i), L::load(b + i));
+            return sum.reduced(m);
+        });
+    }
+    static void multiply_add(u64* out, const u64* a, const u64* b, const u64* c, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        const V one = L::set1(1);
+        each(out, n, [&](size_t i) {
+            Sum sum;
+            sum.multiply_add(L::load(a + i), L::load(b + i));
+            sum.multiply_add(L::load(c + i), one);
+            return sum.reduced(m);
+        });
+    }
+    static void cross(u64* out, const u64* a0, const u64* b1, const u64* a1, const u64* b0, size_t n,
+                      const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) {
+            Sum sum;
+            sum.multiply_add(L::load(a0 + i), L::load(b1 + i));
+            sum.multiply_add(L::load(a1 + i), L::load(b0 + i));
+            return sum.reduced(m);
+        });
+    }
+    static void add_scalar(u64* out, const u64* a, u64 s, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        const V scalar = L::set1(s);
+        each(out, n, [&](size_t i) { return L::reduce(L::add(L::load(a + i), scalar), m.q); });
+    }
+    static void multiply_scalar(u64* out, const u64* a, u64 w, u64 w_shoup, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        const V scalar = L::set1(w), shoup = L::set1(w_shoup);
+        each(out, n, [&](size_t i) { return L::reduce(L::mul_lazy(L::load(a + i), scalar, shoup, m), m.q); });
+    }
+    static void sub_multiply(u64* out, const u64* a, const u64* b, u64 w, u64 w_shoup, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        const V scalar = L::set1(w), shoup = L::set1(w_shoup);
+        each(out, n, [&](size_t i) {
+            V difference = L::sub(L::add(L::load(a + i), m.q), L::load(b + i));
+            return L::reduce(L::mul_lazy(difference, scalar, shoup, m), m.q);
+        });
+    }
+    static void permute(u64* out, const u64* in, const Permutation& p, size_t n) {
+        each(out, n, [&](size_t i) { return L::permute(in + 8 * p.block[i / 8], p.pattern[p.kind[i / 8]], i % 8); });
+    }
+
+    // Sums longer than a Sum holds are reduced and carried on.
+    template <class Load>
+    VX_INLINE static void weighted_step(Sum& sum, size_t j, const Mod& m, Load product) {
+        if (j != 0 && j % (Sum::kTerms - 1) == 0) {
+            V so_far = sum.reduced(m);
+            sum = Sum();
+            sum.multiply_add(so_far, L::set1(1));
+        }
+        product(sum);
+    }
+
+    static void inner(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
+                      size_t count, const Permutation* p, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        for (size_t i = 0; i < n; i += L::kLanes) {
+            Sum sum0, sum1;
+            for (size_t j = 0; j < count; ++j) {
+                V d = p == nullptr ? L::load(digits[j] + i)
+                                   : L::permute(digits[j] + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
+                weighted_step(sum0, j, m, [&](Sum& sum) { sum.multiply_add(d, L::load(keys0[j] + i)); });
+                weighted_step(sum1, j, m, [&](Sum& sum) { sum.multiply_add(d, L::load(keys1[j] + i)); });
+            }
+            L::store(out0 + i, sum0.reduced(m));
+            L::store(out1 + i, sum1.reduced(m));
+        }
+    }
+
+    static void weighted(u64* out, const u64* const* weights, const u64* const* terms, size_t count, size_t n,
+                         const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) {
+            Sum sum;
+            size_t used = 0;
+            for (size_t b = 0; b < count; ++b) {
+                if (weights[b] == nullptr) continue;
+                weighted_step(sum, used++, m, [&](Sum& s) { s.multiply_add(L::load(weights[b] + i), L::load(terms[b] + i)); });
+            }
+            return sum.reduced(m);
+        });
+    }
+
+    static void extend(u64* out, const u64* const* y, const u64* weights, size_t count, const u64* v, u64 correction,
+                       size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        const V times_v = L::set1(correction);
+        each(out, n, [&](size_t i) {
+            Sum sum;
+            if (v != nullptr) sum.multiply_add(L::load(v + i), times_v);
+            for (size_t j = 0; j < count; ++j) {
+                weighted_step(sum, j + 1, m, [&](Sum& s) { s.multiply_add(L::load(y[j] + i), L::set1(weights[j])); });
+            }
+            return sum.reduced(m);
+        });
+    }
+
+    static void overflow(u64* v, const u64* const* y, const double* inverses, size_t count, size_t n) {
+        constexpr double kRound = 4503599627370496.0;  // 2^52: adding and taking it away rounds to an integer
+        for (size_t i = 0; i < n; ++i) {
+            double sum = 0;
+            for (size_t j = 0; j < count; ++j) sum += static_cast<double>(static_cast<long long>(y[j][i])) * inverses[j];
+            v[i] = static_cast<u64>((sum + kRound) - kRound);
+        }
+    }
+
+    static void reduce_words(u64* out, const u64* lo, const u64* hi, const u64* negative, size_t n,
+                             const Modulus& modulus) {
+        const Mod m(modulus);
+        each(out, n, [&](size_t i) {
+            V r = Sum::of_words(L::load(lo + i), hi == nullptr ? L::set1(0) : L::load(hi + i)).reduced(m);
+            return L::select(L::load(negative + i), L::reduce(L::sub(m.q, r), m.q), r);
+        });
+    }
+
+    // `words` names the lanes whose reduce_words to take.
+    template <class Words = L>
+    static constexpr Rows table() {
+        return Rows{L::kShoupBits, L::kLanes,    kTail<L> * 2, ntt_row<L>,      intt_row<L>,  add,
+                    sub,           negate,       multiply,     multiply_add,    cross,        add_scalar,
+                    multiply_scalar, sub_multiply, permute,    inner,           weighted,     extend,
+                    overflow,      RowsOf<Words>::reduce_words, Embedding<L>::fft_stage, Embedding<L>::ifft_stage,
+                    Embedding<L>::fft_stage_extended, Embedding<L>::ifft_stage_extended};
+    }
+};
+
+}  // namespace VX_ISA
+}  // namespace vx

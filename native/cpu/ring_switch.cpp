@@ -1,0 +1,287 @@
+// Change of basis and key switching.
+#include <algorithm>
+
+#include "ring.hpp"
+
+namespace vx {
+
+namespace {
+
+constexpr size_t kColumns = 1024;   // columns of a block: a digit of them fits the first cache
+constexpr size_t kSumColumns = 256;  // the same for weighted sums, which have more rows
+constexpr u64 kWordLimit = u64{1} << 52;
+
+Basis joined(const std::vector<Basis>& digits, const Basis& special) {
+    Basis whole;
+    for (const Basis& digit : digits) {
+        whole.insert(whole.end(), digit.begin(), digit.end());
+    }
+    whole.insert(whole.end(), special.begin(), special.end());
+    return whole;
+}
+
+RowsOut rows_of(const Buffer<u64>& buffer, size_t count, size_t n) {
+    RowsOut rows(count);
+    for (size_t i = 0; i < count; ++i) {
+        rows[i] = buffer.row(i, n);
+    }
+    return rows;
+}
+
+}  // namespace
+
+// What carries residues y_i from one basis to another, D the product of the source primes:
+//   x = sum_i y_i D/q_i - v D modulo each target prime.
+struct Ring::Extension {
+    std::vector<double> inverses;  // 1 / q_i
+    struct Target {
+        const Limb* limb;
+        const Rows* rows;
+        std::vector<u64> weights;  // D/q_i mod p
+        u64 correction;            // -D mod p
+    };
+    std::vector<Target> targets;
+};
+
+Ring::Extension Ring::extension(const Basis& source, const Basis& target) const {
+    Extension e;
+    bool narrow = true;
+    for (int i : source) {
+        e.inverses.push_back(1.0 / static_cast<double>(modulus(i)));
+        narrow = narrow && modulus(i) < kWordLimit;
+    }
+    for (int t : target) {
+        const Limb& l = limb(t);
+        Extension::Target made{&l, narrow ? &l.rows : &l.any_rows, {}, 0};
+        u64 whole = 1;
+        for (size_t i = 0; i < source.size(); ++i) {
+            u64 weight = 1;
+            for (size_t k = 0; k < source.size(); ++k) {
+                if (k != i) {
+                    weight = mul_mod(weight, modulus(source[k]) % l.modulus.q, l.modulus);
+                }
+            }
+            made.weights.push_back(weight);
+            whole = mul_mod(whole, modulus(source[i]) % l.modulus.q, l.modulus);
+        }
+        made.correction = whole == 0 ? 0 : l.modulus.q - whole;
+        e.targets.push_back(std::move(made));
+    }
+    return e;
+}
+
+// y_i = x_i (D/q_i)^-1 mod q_i; y may be x.
+void Ring::scale_digits(const RowsOut& y, const RowsIn& x, const Basis& source) {
+    each_row(y, source, [&](size_t i, const Limb& l) {
+        u64 others = 1;
+        for (int k : source) {
+            if (&limb(k) != &l) {
+                others = mul_mod(others, modulus(k) % l.modulus.q, l.modulus);
+            }
+        }
+        const u64 w = l.inverse(others);
+        l.rows.multiply_scalar(y[i], x[i], w, l.shoup(w), n_, l.modulus);
+    });
+}
+
+void Ring::extend_block(u64* const* out, const u64* const* y, const Extension& e, size_t first, size_t count,
+                        bool exact) const {
+    const size_t sources = e.inverses.size();
+    std::vector<const u64*> columns(sources);
+    for (size_t i = 0; i < sources; ++i) {
+        columns[i] = y[i] + first;
+    }
+    alignas(64) u64 v[kColumns];
+    if (exact) {
+        e.targets[0].rows->overflow(v, columns.data(), e.inverses.data(), sources, count);
+    }
+    for (size_t t = 0; t < e.targets.size(); ++t) {
+        if (out[t] != nullptr) {
+            const Extension::Target& target = e.targets[t];
+            target.rows->extend(out[t] + first, columns.data(), target.weights.data(), sources, exact ? v : nullptr,
+                                target.correction, count, target.limb->modulus);
+        }
+    }
+}
+
+void Ring::extend(const RowsOut& out, const RowsIn& x, const Basis& source, const Basis& target, bool exact) {
+    const Buffer<u64> scratch = words(x.size());
+    const RowsOut y = rows_of(scratch, x.size(), n_);
+    scale_digits(y, x, source);
+    const Extension e = extension(source, target);
+    const size_t columns = std::min(n_, kColumns), blocks = n_ / columns, batch = x.size() / source.size();
+    pool_.run(batch * blocks, [&](size_t task, unsigned) {
+        const size_t b = task / blocks;
+        extend_block(&out[b * target.size()], &y[b * source.size()], e, task % blocks * columns, columns, exact);
+    });
+}
+
+void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count) {
+    const size_t kept = basis.size() - count, batch = x.size() / basis.size();
+    const Basis source(basis.begin() + kept, basis.end()), target(basis.begin(), basis.begin() + kept);
+    const Buffer<u64> scratch = words(batch * count);
+    const RowsOut y = rows_of(scratch, batch * count, n_);
+    RowsIn tails;
+    for (size_t b = 0; b < batch; ++b) {
+        tails.insert(tails.end(), x.begin() + b * basis.size() + kept, x.begin() + (b + 1) * basis.size());
+    }
+    ntt(y, tails, source, true);
+    scale_digits(y, RowsIn(y.begin(), y.end()), source);
+    const Extension e = extension(source, target);
+    const size_t columns = std::min(n_, kColumns), blocks = n_ / columns;
+    pool_.run(batch * blocks, [&](size_t task, unsigned) {
+        const size_t b = task / blocks;
+        extend_block(&out[b * kept], &y[b * count], e, task % blocks * columns, columns, true);
+    });
+    each_row(out, target, [&](size_t i, const Limb& l) {
+        u64 whole = 1;
+        for (int k : source) {
+            whole = mul_mod(whole, modulus(k) % l.modulus.q, l.modulus);
+        }
+        const u64 w = l.inverse(whole);
+        l.rows.ntt(out[i], n_, l.table, l.modulus);
+        l.rows.sub_multiply(out[i], x[i / kept * basis.size() + i % kept], out[i], w, l.shoup(w), n_, l.modulus);
+    });
+}
+
+void Ring::reduce_signed(const RowsOut& out, const std::vector<const long long*>& x, const Basis& basis) {
+    const Buffer<u64> magnitude = words(x.size()), negative = words(x.size());
+    pool_.run(x.size(), [&](size_t i, unsigned) {
+        u64 *m = magnitude.row(i, n_), *s = negative.row(i, n_);
+        for (size_t j = 0; j < n_; ++j) {
+            s[j] = x[i][j] < 0 ? ~u64{0} : 0;
+            m[j] = (static_cast<u64>(x[i][j]) ^ s[j]) - s[j];
+        }
+    });
+    each_row(out, basis, [&](size_t i, const Limb& l) {
+        const size_t b = i / basis.size();
+        l.rows.reduce_words(out[i], magnitude.row(b, n_), nullptr, negative.row(b, n_), n_, l.modulus);
+    });
+}
+
+// Coefficient form of every digit, scaled for its extension.
+void Ring::digits_to_coefficients(const RowsOut& y, const RowsIn& x, const std::vector<Basis>& digits) {
+    const Basis whole = joined(digits, {});
+    ntt(y, x, whole, true);
+    size_t first = 0;
+    for (const Basis& digit : digits) {
+        const RowsOut part(y.begin() + first, y.begin() + first + digit.size());
+        scale_digits(part, RowsIn(part.begin(), part.end()), digit);
+        first += digit.size();
+    }
+}
+
+// lifted: rows [digit][limb of whole], null where nothing is wanted; y from digits_to_coefficients. Coefficient form.
+void Ring::lift_digits(const RowsOut& lifted, const RowsIn& y, const std::vector<Basis>& digits, const Basis& whole) {
+    std::vector<Extension> extensions;
+    std::vector<size_t> first;
+    size_t at = 0;
+    for (const Basis& digit : digits) {
+        extensions.push_back(extension(digit, whole));
+        first.push_back(at);
+        at += digit.size();
+    }
+    const size_t columns = std::min(n_, kColumns), blocks = n_ / columns;
+    pool_.run(digits.size() * blocks, [&](size_t task, unsigned) {
+        const size_t j = task / blocks;
+        extend_block(&lifted[j * whole.size()], &y[first[j]], extensions[j], task % blocks * columns, columns, true);
+    });
+}
+
+void Ring::decompose(const RowsOut& out, const RowsIn& x, const std::vector<Basis>& digits, const Basis& special) {
+    const Basis whole = joined(digits, special);
+    const Buffer<u64> scratch = words(x.size());
+    const RowsOut y = rows_of(scratch, x.size(), n_);
+    digits_to_coefficients(y, x, digits);
+    RowsOut wanted = out;
+    size_t first = 0;
+    for (size_t j = 0; j < digits.size(); first += digits[j].size(), ++j) {
+        std::fill_n(wanted.begin() + j * whole.size() + first, digits[j].size(), nullptr);
+    }
+    lift_digits(wanted, RowsIn(y.begin(), y.end()), digits, whole);
+    each_row(out, whole, [&](size_t i, const Limb& l) {
+        if (wanted[i] == nullptr) {
+            std::copy(x[i % whole.size()], x[i % whole.size()] + n_, out[i]);
+        } else {
+            l.rows.ntt(out[i], n_, l.table, l.modulus);
+        }
+    });
+}
+
+void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const RowsIn& key, const Basis& basis, u64 element) {
+    const auto g = element == 1 ? nullptr : galois(element);
+    const Permutation permutation = g == nullptr ? Permutation{} : g->view();
+    const size_t limbs = basis.size(), count = lifted.size() / limbs;
+    pool_.run(limbs, [&](size_t t, unsigned) {
+        std::vector<const u64*> digits(count), keys0(count), keys1(count);
+        for (size_t j = 0; j < count; ++j) {
+            digits[j] = lifted[j * limbs + t];
+            keys0[j] = key[2 * j * limbs + t];
+            keys1[j] = key[(2 * j + 1) * limbs + t];
+        }
+        const Limb& l = limb(basis[t]);
+        l.rows.inner(out[t], out[limbs + t], digits.data(), keys0.data(), keys1.data(), count,
+                     g == nullptr ? nullptr : &permutation, n_, l.modulus);
+    });
+}
+
+void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const std::vector<Basis>& digits,
+                      const Basis& special, u64 element) {
+    const Basis whole = joined(digits, special);
+    const size_t limbs = whole.size();
+    const Buffer<u64> scratch = words(x.size() + (digits.size() + 2) * limbs);
+    const RowsOut rows = rows_of(scratch, x.size() + (digits.size() + 2) * limbs, n_);
+    const RowsOut y(rows.begin(), rows.begin() + x.size());
+    RowsOut lifted(rows.begin() + x.size(), rows.end() - 2 * limbs);
+    const RowsOut inner(rows.end() - 2 * limbs, rows.end());
+    digits_to_coefficients(y, x, digits);
+    size_t first = 0;
+    for (size_t j = 0; j < digits.size(); first += digits[j].size(), ++j) {
+        std::fill_n(lifted.begin() + j * limbs + first, digits[j].size(), nullptr);
+    }
+    lift_digits(lifted, RowsIn(y.begin(), y.end()), digits, whole);
+    const auto g = element == 1 ? nullptr : galois(element);
+    const Permutation permutation = g == nullptr ? Permutation{} : g->view();
+    // Limb by limb, so that the digits of one limb are still in the second cache when they meet the key.
+    pool_.run(limbs, [&](size_t t, unsigned) {
+        const Limb& l = limb(whole[t]);
+        const size_t count = digits.size();
+        std::vector<const u64*> terms(count), keys0(count), keys1(count);
+        for (size_t j = 0; j < count; ++j) {
+            u64* row = lifted[j * limbs + t];
+            if (row != nullptr) {
+                l.rows.ntt(row, n_, l.table, l.modulus);
+            }
+            terms[j] = row == nullptr ? x[t] : row;
+            keys0[j] = key[2 * j * limbs + t];
+            keys1[j] = key[(2 * j + 1) * limbs + t];
+        }
+        l.rows.inner(inner[t], inner[limbs + t], terms.data(), keys0.data(), keys1.data(), count,
+                     g == nullptr ? nullptr : &permutation, n_, l.modulus);
+    });
+    mod_down(out, RowsIn(inner.begin(), inner.end()), whole, special.size());
+}
+
+void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const RowsIn& terms, size_t sums, size_t count,
+                         size_t parts, const Basis& basis) {
+    const size_t limbs = basis.size(), columns = std::min(n_, kSumColumns), blocks = n_ / columns;
+    pool_.run(limbs * blocks, [&](size_t task, unsigned) {
+        const size_t t = task / blocks, first = task % blocks * columns;
+        const Limb& l = limb(basis[t]);
+        std::vector<const u64*> w(count), x(count);
+        for (size_t s = 0; s < sums; ++s) {
+            for (size_t b = 0; b < count; ++b) {
+                const u64* row = weights[(s * count + b) * limbs + t];
+                w[b] = row == nullptr ? nullptr : row + first;
+            }
+            for (size_t p = 0; p < parts; ++p) {
+                for (size_t b = 0; b < count; ++b) {
+                    x[b] = terms[(b * parts + p) * limbs + t] + first;
+                }
+                l.rows.weighted(out[(s * parts + p) * limbs + t] + first, w.data(), x.data(), count, columns, l.modulus);
+            }
+        }
+    });
+}
+
+}  // namespace vx

@@ -1,0 +1,143 @@
+"""Bootstrapping at toy sizes, on every engine, through the code that large ones run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from vortex_crypto.arith.ring import embedding
+from vortex_crypto.arith.sampling import Sampler
+from vortex_crypto.errors import InsecureParameters, MissingKey, ParameterRefused
+from vortex_crypto.fhe.ckks import dft
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, Bootstrapping, EncapsulationKeys
+from vortex_crypto.fhe.ckks.ciphertext import same_scale
+from vortex_crypto.fhe.ckks.context import Context
+from vortex_crypto.fhe.ckks.encryption import Encryptor
+from vortex_crypto.fhe.ckks.eval_mod import EvalMod
+from vortex_crypto.fhe.ckks.evaluator import Evaluator
+from vortex_crypto.fhe.ckks.keys import KeyGenerator, KeyNeeds, SecretKey
+from vortex_crypto.fhe.ckks.switching import EvaluationKeys
+from vortex_crypto.fhe.params import ParametersLiteral, check
+
+SINE, ARCSINE = EvalMod(), EvalMod(arcsine=7, log_ratio=4)
+
+
+def literal(eval_mod: EvalMod, log_n: int = 9) -> ParametersLiteral:
+    above = (39,) * 3 + (60,) * eval_mod.depth + (56,) * 4
+    return ParametersLiteral(log_n, (60, 40, 40), (61,) * 5, 40, secret=192, log_bootstrap=above, ephemeral_weight=32)
+
+
+@lru_cache(maxsize=4)
+def setting(
+    engine_name: str, slots: int, eval_mod: EvalMod
+) -> tuple[Bootstrapper, Evaluator, EncapsulationKeys, Encryptor, SecretKey]:
+    context = Context(check(literal(eval_mod), insecure=True), engine_name=engine_name)
+    sampler = Sampler(context.ring, seed=bytes(32))
+    bootstrapper = Bootstrapper(context, Bootstrapping(slots, eval_mod=eval_mod))
+    generator = KeyGenerator(context, sampler=sampler)
+    secret = generator.secret_key()
+    needs = KeyNeeds(bootstrapper.relinearisation_level, bootstrapper.galois_levels)
+    product, galois = generator.evaluation_keys(secret, needs)
+    assert product is not None
+    keys = EvaluationKeys(product.expand(context), {g: key.expand(context) for g, key in galois.items()})
+    to_sparse, to_dense = generator.encapsulation_keys(secret)
+    encapsulation = EncapsulationKeys(to_sparse.expand(context, special=context.special[:1]), to_dense.expand(context))
+    return bootstrapper, Evaluator(context, keys), encapsulation, Encryptor(context, sampler=sampler), secret
+
+
+@pytest.mark.parametrize("level", [0, 2])
+@pytest.mark.parametrize(
+    ("slots", "eval_mod", "bits"),
+    [(256, SINE, 19), (16, SINE, 15), (256, ARCSINE, 21)],
+    ids=["full", "sparse", "arcsine"],
+)
+def test_bootstrapping_gives_the_levels_back(
+    engine_name: str, slots: int, eval_mod: EvalMod, bits: int, level: int
+) -> None:
+    bootstrapper, evaluator, keys, encryptor, secret = setting(engine_name, slots, eval_mod)
+    rng = np.random.default_rng(slots)
+    values = rng.uniform(-0.7, 0.7, slots) + 1j * rng.uniform(-0.7, 0.7, slots)
+    x = encryptor.encrypt(secret, values, level).expand(bootstrapper.context)
+    y = bootstrapper.run(evaluator, keys, x)
+    assert y.level == bootstrapper.context.parameters.max_level
+    assert same_scale(y.scale, bootstrapper.context.scale(y.level))
+    errors = np.abs(encryptor.decrypt(secret, y, slots) - values)
+    assert -math.log2(errors.mean()) > bits
+    product = evaluator.rescale(evaluator.relinearize(evaluator.square(y)))
+    assert np.abs(encryptor.decrypt(secret, product, slots) - values**2).max() < 2.0 ** (2 - bits)
+
+
+def test_what_it_needs_is_counted(engine_name: str) -> None:
+    bootstrapper, evaluator, keys, encryptor, secret = setting(engine_name, 16, SINE)
+    x = encryptor.encrypt(secret, np.ones(16), 0).expand(bootstrapper.context)
+    for element in bootstrapper.galois_levels:
+        fewer = {g: key for g, key in evaluator.keys.galois.items() if g != element}
+        poorer = Evaluator(bootstrapper.context, EvaluationKeys(evaluator.keys.relinearisation, fewer))
+        with pytest.raises(MissingKey, match=f"Galois element {element}"):
+            bootstrapper.run(poorer, keys, x)
+
+
+def test_the_modular_reduction_is_right_where_overflows_are_common() -> None:
+    for settings, limit, bits in [(SINE, 9, 40), (SINE, 12, 30), (SINE, 16, 15), (ARCSINE, 9, 38)]:
+        near = 2.0**-16 * np.cos(np.linspace(0, np.pi, 9))
+        x = (np.arange(-limit, limit + 1)[:, None] + near).ravel()
+        error = np.abs(settings.in_the_clear(x) - (x - np.round(x))).max()
+        assert -math.log2(error) > bits
+
+
+@pytest.mark.parametrize("slots", [4, 8, 64])
+@pytest.mark.parametrize("factors", [1, 2])
+def test_the_factors_multiply_to_the_encoders_transform(slots: int, factors: int) -> None:
+    rng = np.random.default_rng(slots)
+    w = rng.normal(size=slots) + 1j * rng.normal(size=slots)
+    x = z = w[embedding.bit_reversal(slots)]
+    for matrix in dft.to_slots(slots, factors):
+        z = dft.multiply(matrix, z)
+    assert np.allclose(z, embedding.special_fft(w))
+    back = z
+    for matrix in dft.to_coefficients(slots, factors):
+        back = dft.multiply(matrix, back)
+    assert np.allclose(back, x)
+
+
+def test_sparse_packings_split_and_join() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=8) + 1j * rng.normal(size=8)
+    (matrix,) = dft.to_coefficients(8, 1)
+    wanted = dft.multiply(matrix, x)
+    halves = dft.multiply(dft.split_result(matrix), np.tile(x, 2)).real
+    assert np.allclose(halves, np.concatenate([wanted.real, wanted.imag]))
+    joined = dft.multiply(dft.joined_operand(matrix), np.concatenate([x.real, x.imag]))
+    assert np.allclose(joined, np.tile(wanted, 2))
+
+
+def test_failure_is_below_2_to_the_minus_128_at_the_real_size() -> None:
+    assert Bootstrapping(1 << 15).log2_failure() == pytest.approx(-138.7, abs=0.1)
+    assert Bootstrapping(1 << 15).log2_failure(times=8) == pytest.approx(-135.7, abs=0.1)
+
+
+def test_the_real_set_is_secure_and_one_prime_more_is_not() -> None:
+    real = replace(literal(SINE, 16), log_q=(60, *[40] * 9))
+    parameters = check(real)
+    assert parameters.log_qp == pytest.approx(1546, abs=0.1)
+    with pytest.raises(InsecureParameters, match="weight 192"):
+        check(replace(real, log_q=(60, *[40] * 10)))
+
+
+def test_settings_that_do_not_fit_are_refused(engine_name: str) -> None:
+    context = setting(engine_name, 16, SINE)[0].context
+    for settings, word in [
+        (Bootstrapping(16, to_slots=2), "levels"),
+        (Bootstrapping(16, eval_mod=EvalMod(weight=64)), "weight"),
+        (Bootstrapping(512), "slots"),
+    ]:
+        with pytest.raises(ParameterRefused, match=word):
+            Bootstrapper(context, settings)
+    plain = Context(check(replace(literal(SINE), ephemeral_weight=None), insecure=True), engine_name=engine_name)
+    with pytest.raises(ParameterRefused, match="ephemeral"):
+        generator = KeyGenerator(plain)
+        generator.encapsulation_keys(generator.secret_key())

@@ -1,0 +1,210 @@
+"""Exported contracts, compiled by solc and executed on an EVM, decide as `verify` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.foreign.evm import Contract, Outcome, compile_contract
+from vortex_crypto.arith.field.arrays import encode
+from vortex_crypto.arith.field.bn254 import FQ, FR, P, R
+from vortex_crypto.arith.field.encoding import encode_g2
+from vortex_crypto.zk.circuit import Circuit
+from vortex_crypto.zk.field import default_kernels
+from vortex_crypto.zk.groth16 import solidity
+from vortex_crypto.zk.groth16.keys import Proof, ProvingKey
+from vortex_crypto.zk.groth16.prove import Proven, commit, prove
+from vortex_crypto.zk.groth16.setup import setup
+from vortex_crypto.zk.groth16.verify import verify
+from vortex_crypto.zk.plan import Program
+
+GOLDEN = Path(__file__).parent / "golden_gas.json"
+MASK = 12345
+
+
+def square() -> Program:
+    c = Circuit("square")
+    x = c.private("x")
+    c.expose("y", c.mul(x, x))
+    return c.finish()
+
+
+def challenged(weights: str | None) -> Program:
+    """y = w·x, checked once more on random combinations, so that there are two challenges."""
+    c = Circuit("challenged")
+    w, x = c.private("w", (2,), commitment=weights), c.private("x", (2,))
+    y = c.mul(w, x)
+    for values in (w, x, y):
+        c.commit(values)
+    c.expose("y", y[0] + y[1])
+
+    def check() -> None:
+        first, second = c.challenge(0), c.challenge(1)
+        left = c.mul(c.mul(w[0], first), x[0]) + c.mul(c.mul(w[1], second), x[1])
+        c.assert_equal(left, c.mul(y[0], first) + c.mul(y[1], second))
+
+    c.later(check)
+    return c.finish()
+
+
+@dataclass
+class Case:
+    """A statement, keys for it, a proof, and the contract."""
+
+    program: Program
+    inputs: dict[str, Any]
+    compile: Callable[[str], Contract]
+
+    @cached_property
+    def key(self) -> ProvingKey:
+        return setup(self.program.r1cs)
+
+    @property
+    def persistent(self) -> bool:
+        return any(c.persistent for c in self.program.r1cs.commitments)
+
+    def prove(self, mask: int = MASK) -> Proven:
+        masks = {"weights": mask} if self.persistent else None
+        return prove(self.key, self.program, self.inputs, masks=masks)
+
+    @cached_property
+    def good(self) -> Proven:
+        return self.prove()
+
+    def deploy(self, key: ProvingKey) -> Contract:
+        expected = {"weights": commit(key, self.program, "weights", self.inputs, MASK)} if self.persistent else None
+        return self.compile(solidity.export_verifier(key.verifying, expected=expected))
+
+    @cached_property
+    def contract(self) -> Contract:
+        return self.deploy(self.key)
+
+    def call(self, words: list[int], public: list[int], contract: Contract | None = None) -> Outcome:
+        data = b"".join(word.to_bytes(32, "big") for word in (*words, *public))
+        return (contract or self.contract).call(solidity.signature(self.key.verifying), data)
+
+    def decide(self, proof: Proof, public: list[int]) -> Outcome:
+        """The contract's decision, which must be that of `verify`."""
+        outcome = self.call(solidity.proof_words(proof), public)
+        assert not outcome.error
+        expected = {"weights": self.good.proof.commitments[0]} if self.persistent else None
+        assert outcome.accepted == verify(self.key.verifying, proof, public, expected=expected)
+        return outcome
+
+
+@pytest.fixture(scope="module", params=["plain", "fresh", "both"])
+def case(request: pytest.FixtureRequest, node: Any) -> Case:
+    def compile_verifier(source: str) -> Contract:
+        return compile_contract(node, source, "Verifier")
+
+    if request.param == "plain":
+        return Case(square(), {"x": 3}, compile_verifier)
+    inputs = {"w": [3, 4], "x": [5, 6]}
+    return Case(challenged("weights" if request.param == "both" else None), inputs, compile_verifier)
+
+
+def test_good_proofs_are_accepted_for_little_gas(case: Case, golden: Any, request: pytest.FixtureRequest) -> None:
+    outcome = case.decide(case.good.proof, list(case.good.public))
+    assert outcome.accepted
+    name = request.node.callspec.params["case"]
+    print(f"{name}: {outcome.gas} gas to execute, {outcome.transaction} as a transaction, {case.contract.size} bytes")
+    golden(GOLDEN, name, outcome.gas)
+    if name == "plain":
+        assert outcome.gas <= 200_000
+
+
+def test_altered_inputs_are_refused(case: Case) -> None:
+    assert case.decide(case.good.proof, [case.good.public[0] + 1]).refused
+
+
+def test_altered_proofs_are_refused(case: Case) -> None:
+    proof, public = case.good.proof, list(case.good.public)
+    other = default_kernels().g1.multiply(np.stack([proof.c]), encode(FR, [2]))[0]
+    assert case.decide(replace(proof, c=other), public).refused
+    if proof.knowledge is not None:
+        assert case.decide(replace(proof, knowledge=other), public).refused
+        altered = np.concatenate([proof.commitments[:-1], other[None]])
+        assert case.decide(replace(proof, commitments=altered), public).refused
+
+
+def test_swapped_commitments_are_refused(case: Case) -> None:
+    if len(case.good.proof.commitments) > 1:
+        swapped = replace(case.good.proof, commitments=case.good.proof.commitments[::-1])
+        assert case.decide(swapped, list(case.good.public)).refused
+
+
+def test_another_models_commitment_is_refused(case: Case) -> None:
+    """A proof that is sound, but of weights under another commitment than the one the contract expects."""
+    if case.persistent:
+        other = case.prove(mask=MASK + 1)
+        assert verify(case.key.verifying, other.proof, other.public)
+        assert case.decide(other.proof, list(other.public)).refused
+
+
+def test_other_keys_are_refused(case: Case) -> None:
+    contract = case.deploy(setup(case.program.r1cs))
+    words = solidity.proof_words(case.good.proof)
+    if case.persistent:  # past the check of the expected commitment, by a contract that expects none
+        contract = case.compile(solidity.export_verifier(setup(case.program.r1cs).verifying))
+    assert case.call(words, list(case.good.public), contract).refused
+
+
+def test_scalars_that_are_not_reduced_revert(case: Case) -> None:
+    words, public = solidity.proof_words(case.good.proof), list(case.good.public)
+    for value in (public[0] + R, R, 2**256 - 1):
+        assert case.call(words, [value]).error == "ScalarNotBelowR"
+
+
+def test_points_that_are_not_valid_revert(case: Case) -> None:
+    words, public = solidity.proof_words(case.good.proof), list(case.good.public)
+    finite = [0, 6, *range(8 if not case.persistent else 10, len(words), 2)]
+    for at in finite:
+        off_curve, unreduced = words.copy(), words.copy()
+        off_curve[at] ^= 1
+        unreduced[at] += P
+        assert case.call(off_curve, public).error == "InvalidPoint", at
+        assert case.call(unreduced, public).error == "InvalidPoint", at
+    twisted = words.copy()
+    twisted[2:6] = outside_the_subgroup()
+    assert case.call(twisted, public).error == "InvalidPoint"
+
+
+def outside_the_subgroup() -> list[int]:
+    """A point of the twist that is not in G2, as EIP-197 orders numbers."""
+    kernels = default_kernels()
+    x = encode(FQ, [c for i in range(1, 9) for c in (i, 0)]).reshape(8, 2, 4)
+    points, found = kernels.g2.lift_x(x, np.zeros(8, np.bool_))
+    outside = points[found & ~kernels.g2.valid(points)]
+    data = encode_g2(kernels, outside[:1]).tobytes()
+    return [int.from_bytes(data[at : at + 32], "big") for at in range(0, 128, 32)]
+
+
+def test_calldata_of_the_wrong_size_reverts(case: Case) -> None:
+    words, public = solidity.proof_words(case.good.proof), list(case.good.public)
+    assert case.call(words[:-1], public).error == "unnamed"
+
+
+def test_development_keys_are_marked(case: Case) -> None:
+    outcome = case.contract.call("INSECURE()", b"")
+    assert outcome.accepted
+    assert "can forge proofs" in solidity.export_verifier(case.key.verifying)
+
+
+def test_statements_may_be_empty_or_large(node: Any) -> None:
+    c = Circuit("no public input")
+    x = c.private("x")
+    c.assert_equal(c.mul(x, x), 9)
+    program = c.finish()
+    key = setup(program.r1cs)
+    proven = prove(key, program, {"x": 3})
+    contract = compile_contract(node, solidity.export_verifier(key.verifying), "Verifier")
+    arguments = solidity.calldata(proven.proof, proven.public)
+    assert contract.call(solidity.signature(key.verifying), arguments).accepted
+    large = replace(key.verifying, ic=np.repeat(key.verifying.ic, solidity.MAX_STATEMENT + 1, axis=0))
+    assert compile_contract(node, solidity.export_verifier(large), "Verifier").size <= 24_576

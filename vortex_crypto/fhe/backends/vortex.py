@@ -1,0 +1,317 @@
+"""The own CKKS scheme as a back end: regions run natively, keys and fresh ciphertexts travel as seed and half.
+
+Linear transforms are hoisted twice and polynomials are evaluated with exact scales of their own (`fhe.ckks`). The
+server's classes take evaluation keys and ciphertexts; there is no way to hand them a secret.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from vortex_crypto.arith.ring import engine
+from vortex_crypto.container import Array, Artefact
+from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDependency, ParameterRefused
+from vortex_crypto.fhe.backends import (
+    Capabilities,
+    KeySet,
+    Needs,
+    Progress,
+    checked_ciphertexts,
+    checked_vectors,
+    ciphertexts_of,
+)
+from vortex_crypto.fhe.circuit import Chebyshev, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe.ckks import storage
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
+from vortex_crypto.fhe.ckks.context import Context
+from vortex_crypto.fhe.ckks.encoder import Encoder
+from vortex_crypto.fhe.ckks.encryption import Encryptor, SeededCiphertext
+from vortex_crypto.fhe.ckks.evaluator import Evaluator
+from vortex_crypto.fhe.ckks.keys import KeyGenerator, KeyNeeds, SecretKey
+from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
+from vortex_crypto.fhe.ckks.polynomial import chebyshev
+from vortex_crypto.fhe.ckks.switching import EvaluationKeys
+from vortex_crypto.fhe.params import Parameters
+from vortex_crypto.fhe.plan import CkksPlan
+from vortex_crypto.fhe.rotations import native_split
+
+NAME = "vortex"
+PLAINTEXT_BYTES = 1 << 30
+"""Memory for encoded plaintexts of a program; what does not fit is encoded anew in each run."""
+FAST_PRIME_BITS = 49
+"""Primes below 2^50 take the vector path of the kernels."""
+
+
+@lru_cache(maxsize=1)
+def _engine_name() -> str:
+    """The compiled core where it was built; else the definition in NumPy, right and slow."""
+    try:
+        engine("native")
+    except (MissingDependency, ParameterRefused):
+        return "reference"
+    return "native"
+
+
+@lru_cache(maxsize=8)
+def _context(parameters: Parameters, threads: int) -> Context:
+    return Context(parameters, engine_name=_engine_name(), threads=threads)
+
+
+@dataclass(frozen=True)
+class VortexClient:
+    """Makes keys, encrypts and decrypts; `threads` = 0 takes all processors."""
+
+    parameters: Parameters
+    needs: Needs
+    threads: int = 0
+
+    @property
+    def _context(self) -> Context:
+        return _context(self.parameters, self.threads)
+
+    def keygen(self) -> KeySet:
+        """A secret key, and the switching keys that the program needs, each at the highest level it is used at."""
+        context, needs = self._context, self.needs
+        generator = KeyGenerator(context)
+        secret = generator.secret_key()
+        product, galois = generator.evaluation_keys(
+            secret, KeyNeeds(needs.keys.relinearization, _elements(needs, context))
+        )
+        named = {f"galois/{element}": key for element, key in galois.items()}
+        if product is not None:
+            named["relinearization"] = product
+        seeds, arrays = storage.key_arrays(named)
+        meta = {"backend": NAME, "parameters": self.parameters.hash, "key": secrets.token_hex(16)}
+        coefficients = {"secret": secret.coefficients.astype(np.int8)}
+        insecure = self.parameters.insecure
+        return KeySet(
+            Artefact("secret-key", needs.program, meta, coefficients, insecure),
+            Artefact("evaluation-keys", needs.program, {**meta, "seeds": seeds}, arrays, insecure),
+        )
+
+    def encrypt(self, secret: Artefact, vectors: Sequence[Vector]) -> Artefact:
+        """Encrypt under the secret key, each vector at the level its input needs."""
+        key, encryptor = self._secret_key(secret), Encryptor(self._context)
+        made = [
+            encryptor.encrypt(key, vector, level)
+            for vector, (_, level) in zip(checked_vectors(vectors, self.needs), self.needs.inputs, strict=True)
+        ]
+        meta = {"backend": NAME, "key": secret.meta["key"], "seeds": [each.seed for each in made]}
+        arrays = [each.half for each in made]
+        return ciphertexts_of(self.needs, "input", arrays, meta, insecure=self.parameters.insecure)
+
+    def decrypt(self, secret: Artefact, ciphertexts: Artefact) -> list[Vector]:
+        """Decrypt the outputs; the mean is taken over the repetitions of the circuit's slots."""
+        key, encryptor, needs = self._secret_key(secret), Encryptor(self._context), self.needs
+        results: list[Vector] = []
+        for name, level, array in checked_ciphertexts(ciphertexts, needs, "output", NAME):
+            _check_key(ciphertexts, secret.meta["key"])
+            ciphertext = storage.ciphertext(self._context, array, level, f"output {name!r}")
+            slots = encryptor.decrypt(key, ciphertext, needs.slots)
+            results.append(slots if needs.complex_values else slots.real)
+        return results
+
+    def _secret_key(self, artefact: Artefact) -> SecretKey:
+        _check_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
+        return SecretKey(storage.secret_coefficients(self._context, artefact.arrays.get("secret")))
+
+
+@dataclass(frozen=True)
+class VortexServer:
+    """Holds a plan, and its plaintexts as they are encoded; has no way to decrypt."""
+
+    plan: CkksPlan
+    threads: int = 0
+    store: PlaintextStore = field(default_factory=lambda: PlaintextStore(PLAINTEXT_BYTES), repr=False)
+
+    def load(self, evaluation: Artefact) -> VortexSession:
+        """Check a client's evaluation keys and expand them.
+
+        Raises:
+            MissingKey: one the program needs is not among them.
+        """
+        evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
+        _check_meta(evaluation, self.plan.parameters)
+        context = _context(self.plan.parameters, self.threads)
+        seeds, arrays = evaluation.meta.get("seeds"), evaluation.arrays
+        level = self.plan.keys.relinearization
+        product = None
+        if level is not None:
+            product = storage.compressed_key(context, seeds, arrays, "relinearization", level).expand(context)
+        galois = {
+            element: storage.compressed_key(context, seeds, arrays, f"galois/{element}", level).expand(context)
+            for element, level in _elements(self.plan.needs, context).items()
+        }
+        keys = EvaluationKeys(product, galois)
+        return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"])
+
+    @cached_property
+    def transforms(self) -> Mapping[int, Transform]:
+        """The linear transforms made ready, by the number of their instruction."""
+        context, circuit = _context(self.plan.parameters, self.threads), self.plan.circuit
+        encoder, parameters = Encoder(context), self.plan.parameters
+        found = {}
+        for number, i in enumerate(circuit.instructions):
+            if isinstance(i.body, LinearTransform):
+                level = self.plan.states[i.args[0]].level
+                blocks = [
+                    [[(k, circuit.periodic(plain)) for k, plain in block] for block in row] for row in i.body.blocks
+                ]
+                found[number] = Transform(
+                    encoder,
+                    blocks,
+                    native_split(i.body, circuit.slots),
+                    slots=circuit.slots,
+                    level=level,
+                    ratio=parameters.pending_scale(level) / parameters.scale(level),
+                    store=self.store,
+                )
+        return found
+
+
+@dataclass(frozen=True)
+class VortexSession:
+    """A plan with one client's evaluation keys."""
+
+    server: VortexServer
+    context: Context = field(repr=False)
+    evaluator: Evaluator = field(repr=False)
+    key: str
+
+    def run(self, ciphertexts: Artefact, progress: Progress | None = None) -> Artefact:
+        """Run the plan; a wire is freed after its last use."""
+        plan = self.server.plan
+        circuit, needs = plan.circuit, plan.needs
+        run = _Run(self, self._inputs(ciphertexts))
+        last = circuit.last_uses()
+        for number, i in enumerate(circuit.instructions):
+            if progress is not None:
+                progress(number, len(circuit.instructions), i.origin)
+            run.wires.update(zip(i.outs, run.table[i.op](number, i), strict=True))
+            for wire in {*i.args, *i.outs}:
+                if last[wire] <= number:
+                    del run.wires[wire]
+        arrays: list[Array] = [run.wires[wire].parts for _, wire in circuit.outputs]
+        meta = {"backend": NAME, "key": self.key}
+        return ciphertexts_of(needs, "output", arrays, meta, insecure=plan.parameters.insecure)
+
+    def _inputs(self, artefact: Artefact) -> dict[str, Ciphertext]:
+        needs, context = self.server.plan.needs, self.context
+        checked = checked_ciphertexts(artefact, needs, "input", NAME)
+        _check_key(artefact, self.key)
+        seeds = artefact.meta.get("seeds")
+        if not isinstance(seeds, list) or len(seeds) != len(checked):
+            raise MalformedArtefact(f"{len(checked)} seeds should come with the ciphertexts")
+        found = {}
+        for (name, level, array), value in zip(checked, seeds, strict=True):
+            what = f"input {name!r}"
+            half = storage.residues(context, array, context.basis(level), (), what)
+            seeded = SeededCiphertext(half, storage.seed(value, what), context.scale(level))
+            found[name] = seeded.expand(context)
+        return found
+
+
+Results = Sequence[Ciphertext]
+
+
+class _Run:
+    """One run: the ciphertexts alive, and a method for each opcode."""
+
+    def __init__(self, session: VortexSession, inputs: dict[str, Ciphertext]) -> None:
+        self.session, self.inputs = session, inputs
+        self.plan, self.evaluator = session.server.plan, session.evaluator
+        self.wires: dict[int, Ciphertext] = {}
+        ev = self.evaluator
+        self.table: dict[Op, Callable[[int, Instruction], Results]] = {
+            Op.INPUT: lambda _, i: [self.inputs.pop(i.name)],
+            Op.ADD: lambda _, i: [ev.add(*self.args(i))],
+            Op.SUB: lambda _, i: [ev.sub(*self.args(i))],
+            Op.NEGATE: lambda _, i: [ev.negate(*self.args(i))],
+            Op.MUL: lambda _, i: [ev.mul(*self.args(i))],
+            Op.ADD_PLAIN: self.add_plain,
+            Op.MUL_PLAIN: self.mul_plain,
+            Op.ROTATE: lambda _, i: [ev.rotate(self.wires[i.args[0]], i.step)],
+            Op.CONJUGATE: lambda _, i: [ev.conjugate(*self.args(i))],
+            Op.RELINEARIZE: lambda _, i: [ev.relinearize(*self.args(i))],
+            Op.RESCALE: lambda _, i: [ev.rescale(*self.args(i))],
+            Op.LINEAR_TRANSFORM: lambda n, i: session.server.transforms[n].apply(ev, self.args(i)),
+            Op.POLYNOMIAL: self.polynomial,
+        }
+
+    def args(self, i: Instruction) -> list[Ciphertext]:
+        return [self.wires[wire] for wire in i.args]
+
+    def add_plain(self, _: int, i: Instruction) -> Results:
+        (a,) = self.args(i)
+        operand = self.plan.circuit.periodic(i.plain) if isinstance(i.plain, Constant) else i.plain or 0.0
+        return [self.evaluator.add_plain(a, operand)]
+
+    def mul_plain(self, _: int, i: Instruction) -> Results:
+        (a,) = self.args(i)
+        level = self.plan.states[i.outs[0]].level
+        a, wanted = a.at_level(level), self.plan.parameters.pending_scale(level)
+        if not isinstance(i.plain, Constant):
+            return [self.evaluator.mul_constant(a, i.plain or 0.0, wanted)]
+        encoder, basis, ratio = self.evaluator.encoder, self.session.context.basis(level), wanted / a.scale
+        vector = self.plan.circuit.periodic(i.plain)
+        key = (i.plain.index, level, ratio)
+        plain = self.session.server.store.get(key, lambda: encoder.encode(vector, ratio, basis))
+        return [self.evaluator.mul_plaintext(a, plain, wanted)]
+
+    def polynomial(self, _: int, i: Instruction) -> Results:
+        (a,) = self.args(i)
+        coefficients = i.body.coefficients if isinstance(i.body, Chebyshev) else ()
+        return [chebyshev(self.evaluator, a, coefficients)]
+
+
+def _digit_primes(chain: int) -> int:
+    """Four digits at most: more would make switching slower, fewer would take more special primes."""
+    return -(-chain // 4)
+
+
+@dataclass(frozen=True)
+class VortexBackend:
+    """The roster's entry."""
+
+    name: str = NAME
+    capabilities: Capabilities = Capabilities(  # noqa: RUF009
+        native=frozenset({Op.LINEAR_TRANSFORM, Op.POLYNOMIAL}),
+        max_prime_bits=FAST_PRIME_BITS,
+        max_log_n=16,
+        digit_primes=_digit_primes,
+        key_budget=8 << 30,
+    )
+
+    def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:
+        return VortexClient(parameters, needs, threads)
+
+    def server(self, plan: CkksPlan, *, threads: int = 0) -> VortexServer:
+        return VortexServer(plan, threads)
+
+
+BACKEND = VortexBackend()
+
+
+def _elements(needs: Needs, context: Context) -> dict[int, int]:
+    """Galois elements with the highest level each is used at."""
+    found = {context.galois_element(step): level for step, level in needs.keys.rotations.items()}
+    if needs.keys.conjugation is not None:
+        found[context.conjugation] = needs.keys.conjugation
+    return found
+
+
+def _check_meta(artefact: Artefact, parameters: Parameters) -> None:
+    if artefact.meta.get("backend") != NAME or artefact.meta.get("parameters") != parameters.hash:
+        raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
+    if not isinstance(artefact.meta.get("key"), str):
+        raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
+
+
+def _check_key(artefact: Artefact, key: str) -> None:
+    if artefact.meta.get("key") != key:
+        raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")

@@ -1,0 +1,275 @@
+"""Bootstrapping: a ciphertext at the bottom of its chain becomes one of the same message at the top level.
+
+Scale down to q0; switch to a sparse secret that exists at that modulus alone, raise the modulus, switch back
+(Bossuat, Troncoso-Pastoriza, Hubaux, ia.cr/2022/024); bring the coefficients into slots; take them modulo q0
+(`eval_mod`); bring them back (Bossuat et al., ia.cr/2020/1203). What is raised is D m + q0 I, D the message's scale and
+|I| <= K but for the probability that `failure` computes.
+
+The server's side: no secret key here. The keys are made by `bootstrap_keys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from vortex_crypto.errors import ParameterRefused
+from vortex_crypto.fhe.ckks import dft
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
+from vortex_crypto.fhe.ckks.context import Context
+from vortex_crypto.fhe.ckks.encoder import Encoder
+from vortex_crypto.fhe.ckks.eval_mod import EvalMod
+from vortex_crypto.fhe.ckks.evaluator import Evaluator
+from vortex_crypto.fhe.ckks.failure import log2_failure
+from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
+from vortex_crypto.fhe.ckks.switching import SwitchingKey
+from vortex_crypto.fhe.params import rounded_scale
+from vortex_crypto.fhe.rotations import Split
+
+
+@dataclass(frozen=True)
+class Bootstrapping:
+    """How to bootstrap.
+
+    Attributes:
+        slots: of the message, a power of two; half the ring degree for full packing, fewer for speed.
+        to_coefficients: levels, and factors, of the first transform.
+        to_slots: levels, and factors, of the second.
+        eval_mod: the reduction between them.
+        babies: baby steps of each factor's matrix.
+    """
+
+    slots: int
+    to_coefficients: int = 4
+    to_slots: int = 3
+    eval_mod: EvalMod = field(default_factory=EvalMod)
+    babies: int = 8
+
+    @property
+    def depth(self) -> int:
+        """Levels it consumes: so many primes stand above the top level."""
+        return self.to_coefficients + self.eval_mod.depth + self.to_slots
+
+    def log2_failure(self, times: int = 1) -> float:
+        """log2 of the probability that one of `times` bootstraps meets an overflow beyond K."""
+        return log2_failure(self.eval_mod.weight, self.eval_mod.bound, 2 * self.slots * times)
+
+
+@dataclass(frozen=True, eq=False)
+class EncapsulationKeys:
+    """To the sparse secret at q0 with the first special prime alone, and back at the top of the chain."""
+
+    to_sparse: SwitchingKey
+    to_dense: SwitchingKey
+
+
+class Bootstrapper:
+    """Prepared matrices and constants of one way to bootstrap on one context.
+
+    Args:
+        context: parameters with as many bootstrapping primes as the settings need, and an ephemeral secret.
+        settings: how.
+        cache_bytes: memory for the encoded matrices.
+
+    Raises:
+        ParameterRefused: the parameters do not fit the settings.
+    """
+
+    def __init__(self, context: Context, settings: Bootstrapping, *, cache_bytes: int = 1 << 31) -> None:
+        _check(context, settings)
+        self.context, self.settings = context, settings
+        q0 = context.moduli[0]
+        top = context.top_level
+        self.raised_scale = Fraction(q0, 1 << settings.eval_mod.log_ratio)
+        self.inner_level = top - settings.to_coefficients
+        self.inner_scale = Fraction(context.modulus(self.inner_level))
+        self.result_level = context.parameters.max_level
+        self.gap = context.slots // settings.slots
+        outer_level = self.inner_level - settings.eval_mod.depth
+        message = settings.eval_mod.scale_after(context, self.inner_level, self.inner_scale)
+        message = rounded_scale(message * self.raised_scale / q0)
+        encoder = Encoder(context)
+        store = PlaintextStore(cache_bytes)
+        self._first = _transforms(
+            encoder,
+            self._first_factors(),
+            top,
+            (q0 * settings.eval_mod.range, self.inner_scale),
+            settings.babies,
+            store,
+        )
+        self._second = _transforms(
+            encoder,
+            self._second_factors(),
+            outer_level,
+            (message, context.scale(self.result_level)),
+            settings.babies,
+            store,
+        )
+
+    @property
+    def galois_levels(self) -> dict[int, int]:
+        """Galois elements it needs, each with the highest level it is used at."""
+        context, needs = self.context, {self.context.conjugation: self.inner_level}
+
+        def need(step: int, level: int) -> None:
+            element = context.galois_element(step)
+            needs[element] = max(needs.get(element, 0), level)
+
+        step = self.settings.slots
+        while step < context.slots:
+            need(step, context.top_level)
+            step *= 2
+        for transform in self._first + self._second:
+            for step in transform.rotations:
+                need(step, transform.level)
+        return needs
+
+    @property
+    def relinearisation_level(self) -> int:
+        """Highest level at which ciphertexts are multiplied."""
+        return self.inner_level
+
+    def run(self, evaluator: Evaluator, keys: EncapsulationKeys, x: Ciphertext) -> Ciphertext:
+        """The same message at the top level and its canonical scale.
+
+        Args:
+            evaluator: with the Galois and relinearisation keys that this bootstrapper needs.
+            keys: those of the encapsulation.
+            x: two parts, at any level, canonical scale; slots of at most 1 in size.
+
+        Raises:
+            MissingKey: a key is missing.
+        """
+        raised = self.raise_modulus(evaluator, keys, self.scale_down(evaluator, x))
+        inner = self.into_coefficients(evaluator, raised)
+        reduced = self.reduce(evaluator, inner)
+        return self.into_slots(evaluator, reduced)
+
+    def scale_down(self, evaluator: Evaluator, x: Ciphertext) -> Ciphertext:
+        """To level 0 at the scale the modulus is raised at (exactly, if x has a level to spend)."""
+        if x.level == 0:
+            factor = round(self.raised_scale / x.scale)
+            return Ciphertext(evaluator.mul_integer(x, factor).parts, x.scale * factor)
+        pending = rounded_scale(self.raised_scale * self.context.modulus(1))
+        return evaluator.rescale(evaluator.mul_constant(x.at_level(1), 1, pending))
+
+    def raise_modulus(self, evaluator: Evaluator, keys: EncapsulationKeys, x: Ciphertext) -> Ciphertext:
+        """From q0 to the whole chain: D m + q0 I, for the sparse secret's small I, then under the main secret again."""
+        context, ring = self.context, self.context.ring
+        bottom, special = (0,), context.special[:1]
+        pair = ring.key_switch(x.parts[1], keys.to_sparse.rows, (bottom,), special, bottom + special)
+        pair[0] = ring.add(pair[0], x.parts[0], bottom)
+        chain = context.basis(context.top_level)
+        lifted = ring.ntt(ring.extend(ring.intt(pair, bottom), bottom, chain), chain)
+        return evaluator.switch_key(Ciphertext(lifted, x.scale), keys.to_dense)
+
+    def into_coefficients(self, evaluator: Evaluator, x: Ciphertext) -> list[Ciphertext]:
+        """Coefficients over q0 * range in slots: real and imaginary halves, in one ciphertext if there is room."""
+        step = self.settings.slots
+        while step < self.context.slots:
+            x = evaluator.add(x, evaluator.rotate(x, step))
+            step *= 2
+        x = Ciphertext(x.parts, Fraction(self.context.moduli[0]) * self.settings.eval_mod.range)
+        for transform in self._first:
+            x = evaluator.rescale(transform.apply(evaluator, [x])[0])
+        mirrored = evaluator.conjugate(x)
+        real = evaluator.add(x, mirrored)
+        if self.gap > 1:
+            return [real]
+        return [real, evaluator.multiply_by_i(evaluator.sub(mirrored, x))]
+
+    def reduce(self, evaluator: Evaluator, inner: Sequence[Ciphertext]) -> Ciphertext:
+        """The coefficients modulo q0, read as the message's: real and imaginary halves put together."""
+        halves = [self.settings.eval_mod.apply(evaluator, x) for x in inner]
+        total = halves[0]
+        if len(halves) > 1:
+            total = evaluator.add(total, evaluator.multiply_by_i(halves[1]))
+        return Ciphertext(total.parts, rounded_scale(total.scale * self.raised_scale / self.context.moduli[0]))
+
+    def into_slots(self, evaluator: Evaluator, x: Ciphertext) -> Ciphertext:
+        """Coefficients back to where they were, at the canonical scale of the top level."""
+        for transform in self._second:
+            x = evaluator.rescale(transform.apply(evaluator, [x])[0])
+        return Ciphertext(x.parts, self.context.scale(self.result_level))
+
+    def _first_factors(self) -> list[dft.Matrix]:
+        factors = dft.to_coefficients(self.settings.slots, self.settings.to_coefficients)
+        factors[0] = dft.scaled(factors[0], 0.5 / self.gap)
+        if self.gap > 1:
+            factors[-1] = dft.split_result(factors[-1])
+        return factors
+
+    def _second_factors(self) -> list[dft.Matrix]:
+        factors = dft.to_slots(self.settings.slots, self.settings.to_slots)
+        if self.gap > 1:
+            factors[0] = dft.joined_operand(factors[0])
+        return factors
+
+
+def _check(context: Context, settings: Bootstrapping) -> None:
+    parameters = context.parameters
+    if len(parameters.bootstrap_q) != settings.depth:
+        raise ParameterRefused(
+            "bootstrapping",
+            f"bootstrapping takes {settings.depth} levels and the parameters have {len(parameters.bootstrap_q)} for it",
+        )
+    if parameters.literal.ephemeral_weight != settings.eval_mod.weight:
+        raise ParameterRefused(
+            "bootstrapping",
+            f"the modular reduction is made for an ephemeral secret of weight {settings.eval_mod.weight}, and the "
+            f"parameters have {parameters.literal.ephemeral_weight}",
+        )
+    if settings.slots & (settings.slots - 1) or not 4 <= settings.slots <= context.slots:
+        raise ParameterRefused("bootstrapping", f"{settings.slots} slots; a power of two of 4..{context.slots}")
+
+
+def _transforms(
+    encoder: Encoder,
+    factors: Sequence[dft.Matrix],
+    level: int,
+    scales: tuple[Fraction, Fraction],
+    babies: int,
+    store: PlaintextStore,
+) -> list[Transform]:
+    """Transforms from `level` down, whose scales go from the first of `scales` to exactly the second, evenly."""
+    made = []
+    scale, end = scales
+    step = float(end / scale) ** (1 / len(factors))
+    for index, matrix in enumerate(factors):
+        prime = encoder.context.modulus(level - index)
+        last = index == len(factors) - 1
+        ratio = rounded_scale(end * prime / scale) if last else Fraction(round(prime * step))
+        slots = len(next(iter(matrix.values())))
+        split = _split(matrix, slots, babies)
+        made.append(
+            Transform(
+                encoder,
+                [[list(matrix.items())]],
+                split,
+                slots=slots,
+                level=level - index,
+                ratio=ratio,
+                steps=_steps(split, slots),
+                store=store,
+            )
+        )
+        scale = rounded_scale(scale * ratio / prime)
+    return made
+
+
+def _split(matrix: dft.Matrix, slots: int, babies: int) -> Split:
+    stride = min((k & -k for k in matrix if k), default=slots)
+    shape = Split(min(stride * babies, slots), 0, (), ())
+    parts = [shape.parts(k, slots) for k in matrix]
+    return Split(shape.n1, 0, (frozenset(b for _, b in parts),), (frozenset(g for g, _ in parts),))
+
+
+def _steps(split: Split, slots: int) -> tuple[int, ...]:
+    """Every baby step; of the giant steps, where they are adjacent, one forwards and the farthest backwards."""
+    giants = sorted((g + slots // 2) % slots - slots // 2 for g in split.giants[0])
+    backwards, unit = -min(giants), split.n1
+    if giants != list(range(-backwards, max(giants) + 1, unit)) or len(giants) <= 3:
+        return (*sorted(split.babies[0] - {0}), *sorted(split.giants[0] - {0}))
+    return (*sorted(split.babies[0] - {0}), unit, *((slots - backwards,) if backwards else ()))

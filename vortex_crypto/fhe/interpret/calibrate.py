@@ -1,0 +1,95 @@
+"""Measure what each kind of operation of a back end takes on this machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+
+import numpy as np
+from scipy.optimize import nnls
+
+from vortex_crypto.container import replacing
+from vortex_crypto.fhe.backends import backend
+from vortex_crypto.fhe.circuit import Circuit, Constant, Op
+from vortex_crypto.fhe.interpret.latency import KINDS, Table, cache
+from vortex_crypto.fhe.params import Parameters, ParametersLiteral, check
+from vortex_crypto.fhe.plan import CkksPlan
+
+_SAME = {"sub": "add", "negate": "add", "conjugate": "rotate", "hoisted_rotate": "rotate"}
+
+
+def calibrate(name: str, *, log_n: int = 13, levels: int = 4, repeat: int = 5, keep: bool = True) -> Table:
+    """Measure every kind of operation of a back end on this machine; seconds to a minute.
+
+    Args:
+        name: of the back end.
+        log_n, levels: of the parameters to measure at; for timing alone, so they need not be secure.
+        repeat: runs, of which the fastest counts.
+        keep: write the table to the user's cache directory, where `table_of` finds it.
+    """
+    capabilities = backend(name).capabilities
+    size = capabilities.digit_primes(levels + 1)
+    bits = min(40, capabilities.max_prime_bits - 6)
+    literal = ParametersLiteral(
+        log_n, (bits + 4,) + (bits,) * levels, (bits + 6,) * size, bits, digits=-(-(levels + 1) // size)
+    )
+    parameters = check(literal, insecure=True)
+    circuit = _every_kind(1 << (log_n - 1), levels)
+    plan = CkksPlan(circuit, parameters, name, 0.0, {})
+    table = _fitted(circuit, parameters, _measured(plan, repeat))
+    if keep:
+        with replacing(cache(name)) as path:
+            path.write_text(json.dumps(dict(table.costs), indent=1) + "\n")
+    return table
+
+
+def _every_kind(slots: int, levels: int) -> Circuit:
+    """Each kind of operation at each level from the top to 1; origins name the kind and the level."""
+    c = Circuit(slots)
+    vector = c.plain(np.random.default_rng(0).uniform(-1, 1, slots))
+    for level in range(levels, 0, -1):
+        with c.origin(str(level)):
+            x = c.append(Op.INPUT, (), name=f"x{level}", level=level)
+            c.bounds[f"x{level}"] = 1.0
+            product = c.append(Op.RELINEARIZE, (c.mul(x, c.rotate(x, 1)),))
+            plain = c.append(Op.MUL_PLAIN, (x,), plain=vector, level=level)
+            number = c.append(Op.MUL_PLAIN, (x,), plain=0.5, level=level)
+            total = c.add(c.add(product, c.append(Op.ADD_PLAIN, (plain,), plain=vector)), number)
+            c.output(f"y{level}", c.append(Op.RESCALE, (total,)))
+    return c.freeze()
+
+
+def _measured(plan: CkksPlan, repeat: int) -> list[float]:
+    """Seconds of each instruction, the fastest of several runs."""
+    chosen = backend(plan.backend)
+    client = chosen.client(plan.parameters, plan.needs)
+    keys = client.keygen()
+    session = chosen.server(plan).load(keys.evaluation)
+    vectors = [np.full(plan.circuit.slots, 0.5) for _ in plan.needs.inputs]
+    ciphertexts = client.encrypt(keys.secret, vectors)
+    best = np.full(len(plan.circuit.instructions), math.inf)
+    for _ in range(repeat):
+        marks: list[float] = []
+        session.run(ciphertexts, lambda *_, marks=marks: marks.append(time.process_time()))
+        marks.append(time.process_time())
+        best = np.minimum(best, np.diff(np.asarray(marks)))
+    return [float(seconds) for seconds in best]
+
+
+def _fitted(circuit: Circuit, parameters: Parameters, seconds: list[float]) -> Table:
+    unit = parameters.ring_degree * math.log2(parameters.ring_degree)
+    points: dict[str, list[tuple[int, float]]] = {}
+    last = len(circuit.instructions) - 1
+    for number, i in enumerate(circuit.instructions):
+        kind = "mul_number" if i.op is Op.MUL_PLAIN and not isinstance(i.plain, Constant) else i.op.name.lower()
+        if i.op is not Op.INPUT and number != last:  # the last one's time includes saving the outputs
+            points.setdefault(kind, []).append((int(i.origin) + 1, seconds[number] / unit))
+    costs: dict[str, tuple[float, float]] = {}
+    for kind, measured in points.items():
+        limbs = np.asarray([n for n, _ in measured], np.float64)
+        weights = 1 / limbs
+        matrix = np.stack([limbs * weights, limbs**2 * weights], axis=1)
+        solution, _ = nnls(matrix, np.asarray([t for _, t in measured]) * weights)
+        costs[kind] = (float(solution[0]), float(solution[1]))
+    return Table({kind: costs[_SAME.get(kind, kind)] for kind in KINDS})

@@ -1,0 +1,47 @@
+"""How many operations of which kind a lowered circuit makes, by origin and level."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op
+from vortex_crypto.fhe.interpret.levels import State, levels
+from vortex_crypto.fhe.rotations import native_split
+
+Counts = dict[str, Counter[tuple[str, int]]]
+"""origin -> (kind, level) -> how many. Kinds are the opcodes' names in lower case, with `mul_number` for products with
+one number, and `hoisted_rotate` for the babies of a native transform, which share a decomposition."""
+
+
+def counts(circuit: Circuit, states: Mapping[int, State] | None = None) -> Counts:
+    """Count a lowered circuit's operations; inputs cost nothing."""
+    states = levels(circuit) if states is None else states
+    found: Counts = {}
+    for i in circuit.instructions:
+        operands = [states[w].level for w in i.args] or [0]
+        level = states[i.outs[0]].level if i.op is Op.MUL_PLAIN else operands[0]
+        for kind, number in _kinds(circuit, i):
+            found.setdefault(i.origin, Counter())[kind, level] += number
+    return found
+
+
+def totals(found: Counts) -> dict[str, int]:
+    """How many of each kind, over all origins and levels."""
+    total: Counter[str] = Counter()
+    for counter in found.values():
+        for (kind, _), number in counter.items():
+            total[kind] += number
+    return dict(sorted(total.items()))
+
+
+def _kinds(circuit: Circuit, i: Instruction) -> Iterator[tuple[str, int]]:
+    if isinstance(i.body, LinearTransform):
+        split = native_split(i.body, circuit.slots)
+        yield "hoisted_rotate", sum(len(steps - {0}) for steps in split.babies)
+        yield "rotate", sum(len(steps - {0}) for steps in split.giants)
+        yield "mul_plain", sum(len(block) for row in i.body.blocks for block in row)
+    elif i.op is Op.MUL_PLAIN and not isinstance(i.plain, Constant):
+        yield "mul_number", 1
+    elif i.op is not Op.INPUT:
+        yield i.op.name.lower(), 1

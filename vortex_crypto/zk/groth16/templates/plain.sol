@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.20;
+
+/// @title Verifier of Groth16 proofs over BN254
+/// @notice $notice
+/// @dev Made by vortex-crypto for program $program.
+///      The precompiles (EIP-196, EIP-197) refuse coordinates that are not reduced, points off their curve, and points of
+///      G2 outside of its subgroup of order r; that scalars are below r is checked here.
+contract $name {
+    /// @notice Whether one party made the key, who can then forge proofs.
+    bool public constant INSECURE = $insecure;
+
+    /// @notice An input is not below r: it would be a second name for another one.
+    error ScalarNotBelowR();
+
+    /// @notice A point of the proof is not reduced, not on its curve, or not in its subgroup.
+    error InvalidPoint();
+
+    /// @param proof A.x, A.y, B.x.c1, B.x.c0, B.y.c1, B.y.c0, C.x, C.y
+    /// @return valid whether the proof shows the statement; what is malformed reverts
+    function verify(uint256[8] calldata proof$parameter) external view returns (bool valid) {
+        bool ok = true;
+$check
+        assembly ("memory-safe") {
+            // The sum at s becomes sum + scalar * (x, y); three words after it are scratch.
+            function accumulate(s, x, y, scalar) -> fine {
+                mstore(add(s, 0x40), x)
+                mstore(add(s, 0x60), y)
+                mstore(add(s, 0x80), scalar)
+                fine := staticcall(gas(), 7, add(s, 0x40), 0x60, add(s, 0x40), 0x40)
+                fine := and(fine, staticcall(gas(), 6, s, 0x80, s, 0x40))
+            }
+
+            // One product of pairings: e(A, B) e(alpha, -beta) e(statement, -gamma) e(C, -delta) = 1
+            let p := mload(0x40)
+$statement
+            calldatacopy(p, proof, 0xc0)
+            calldatacopy(add(p, 0x240), add(proof, 0xc0), 0x40)
+$constants
+            ok := and(ok, staticcall(gas(), 8, p, 0x300, p, 0x20))
+            valid := mload(p)
+        }
+        if (!ok) revert InvalidPoint();
+    }
+}
