@@ -215,6 +215,7 @@ class ReferenceRing:
         *,
         galois_element: int = 1,
     ) -> Residues:
+        self._q(special)
         basis = sum((tuple(digit) for digit in digits), ()) + tuple(special)
         lifted = self.decompose(x, digits, special)
         inner = self.key_switch_inner(lifted, key, basis, key_basis, galois_element=galois_element)

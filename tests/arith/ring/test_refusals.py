@@ -1,0 +1,111 @@
+"""Operands that do not fit are refused by name on every engine, and by the core itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vortex_crypto.arith import native
+from vortex_crypto.arith.ring import RingKernels, engine
+from vortex_crypto.arith.ring.primes import ntt_primes, primitive_root
+from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
+
+N = 64
+PRIMES = ntt_primes(40, 4, N)
+B = (0, 1, 2)
+X = np.zeros((3, N), dtype=np.uint64)
+PAIR = np.zeros((2, 3, N), dtype=np.uint64)
+KEY = np.zeros((2, 2, 4, N), dtype=np.uint64)
+W = np.zeros(N // 2, dtype=np.complex128)
+F = np.zeros(N)
+
+REFUSED: list[tuple[str, Callable[[RingKernels], Any], type[Exception], str]] = [
+    ("dtype", lambda r: r.ntt(X.astype(np.int64), B), ShapeMismatch, "uint64"),
+    ("limbs", lambda r: r.ntt(X, (0, 1)), ShapeMismatch, r"\[\.\.\., 2, 64\]"),
+    ("degree", lambda r: r.ntt(X[:, :32], B), ShapeMismatch, "expected"),
+    ("basis", lambda r: r.ntt(X, (0, 1, 4)), ParameterRefused, "distinct positions below 4"),
+    ("basis twice", lambda r: r.ntt(X, (0, 1, 1)), ParameterRefused, "distinct"),
+    ("pair", lambda r: r.add(PAIR, np.zeros((3, 3, N), dtype=np.uint64), B), ShapeMismatch, "operands of shapes"),
+    ("tensor", lambda r: r.tensor(X, X, B), ShapeMismatch, "3 axes"),
+    ("scalars", lambda r: r.add_scalar(X, [1, 2], B), ShapeMismatch, "2 scalars for 3"),
+    ("galois", lambda r: r.automorphism(X, 4, B), ParameterRefused, "odd"),
+    ("drop all", lambda r: r.mod_down(X, B, 3), ShapeMismatch, "dropping 3 of 3"),
+    ("drop none", lambda r: r.mod_down(X, B, 0), ShapeMismatch, "dropping 0"),
+    ("integers", lambda r: r.reduce_signed(X, B), ShapeMismatch, "int64"),
+    ("decompose", lambda r: r.decompose(PAIR, ((0, 1), (2,)), (3,)), ShapeMismatch, "2 axes"),
+    ("key", lambda r: r.key_switch(X, KEY[:1], ((0, 1), (2,)), (3,), (0, 1, 2, 3)), ShapeMismatch, "2 digits"),
+    ("key limbs", lambda r: r.key_switch_inner(PAIR, KEY[:, :, :3], B, (0, 1, 3)), ShapeMismatch, "a key of shape"),
+    ("no special", lambda r: r.key_switch(X, KEY, ((0, 1), (2,)), (), (0, 1, 2, 3)), ParameterRefused, "basis"),
+    ("weights", lambda r: r.weighted_sums([[X]], [PAIR, PAIR], B), ShapeMismatch, "a weight or None"),
+    ("slots", lambda r: r.special_fft(W[:3]), ShapeMismatch, "3 slots"),
+    ("too many slots", lambda r: r.special_fft(np.zeros(N, dtype=complex)), ShapeMismatch, "64 slots"),
+    ("extended", lambda r: r.special_fft_extended(np.stack([W] * 3)), ShapeMismatch, r"2, 32\]"),
+    ("parts", lambda r: r.round_to_residues(np.zeros((2, N)), F, (1.0, 0.0), B), ShapeMismatch, "high and low"),
+    ("too large", lambda r: r.round_to_residues(F + 1, None, (2.0**120, 0.0), B), InvalidInput, r"2\^120"),
+    ("not a number", lambda r: r.round_to_residues(F + np.nan, None, (1.0, 0.0), B), InvalidInput, "not a number"),
+    ("infinite", lambda r: r.round_to_residues(F + np.inf, None, (1.0, 0.0), B), InvalidInput, "not a number"),
+]
+
+
+@pytest.mark.parametrize("name", ["reference", "native"])
+@pytest.mark.parametrize(("call", "error", "message"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_refused(name: str, call: Callable[[RingKernels], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(engine(name).ring(N, PRIMES))
+
+
+def test_lift_beyond_doubles_is_refused() -> None:
+    primes = ntt_primes(60, 18, N)
+    for name in ("reference", "native"):
+        ring = engine(name).ring(N, primes)
+        basis = tuple(range(18))
+        with pytest.raises(ParameterRefused, match="exceeds the range of doubles"):
+            ring.lift_to_floats(np.zeros((18, N), dtype=np.uint64), basis)
+
+
+def test_paths_and_threads() -> None:
+    with pytest.raises(ParameterRefused, match="no code path 'mmx'"):
+        engine("native").ring(N, PRIMES, isa="mmx")
+    with pytest.raises(ParameterRefused, match="-1 threads"):
+        engine("native").ring(N, PRIMES, threads=-1)
+    assert engine("native").ring(N, PRIMES, threads=0).threads >= 1
+    assert engine("native").ring(N, PRIMES, isa="portable").isa == "portable"
+
+
+def test_the_core_checks_for_itself() -> None:
+    """Behind the wrapper, wrong shapes still raise and never reach memory that is not theirs."""
+    core = native.load().ring.Ring(N, list(PRIMES), [primitive_root(q, 2 * N) for q in PRIMES], 1, "")
+    for call in (
+        lambda: core.ntt(X, [0, 1], False),
+        lambda: core.ntt(X, [0, 1, 7], False),
+        lambda: core.ntt(X[:, :32], [0, 1, 2], False),
+        lambda: core.ntt(X[:, ::-1], [0, 1, 2], False),
+        lambda: core.add(PAIR, np.zeros((5, 3, N), dtype=np.uint64), [0, 1, 2]),
+        lambda: core.tensor(X, PAIR, [0, 1, 2]),
+        lambda: core.add_scalar(X, [1, 2], [0, 1, 2]),
+        lambda: core.add_scalar(X, [1 << 63] * 3, [0, 1, 2]),
+        lambda: core.automorphism(X, 2, [0, 1, 2], True),
+        lambda: core.extend(X, [0, 1, 2], [], True),
+        lambda: core.mod_down(X, [0, 1, 2], 3),
+        lambda: core.decompose(PAIR, [[0, 1], [2]], [3]),
+        lambda: core.key_switch_inner(X, KEY, [0, 1, 2], [0, 1, 2, 3], 1),
+        lambda: core.key_switch_inner(PAIR, KEY[:, :, :3], [0, 1, 2], [0, 1, 3], 1),
+        lambda: core.key_switch(X, KEY[:1], [[0, 1], [2]], [3], [0, 1, 2, 3], 1),
+        lambda: core.key_switch(X, KEY, [[0, 1], [2]], [], [0, 1, 2, 3], 1),
+        lambda: core.weighted_sums([[X]], [X], [0, 1, 2]),
+        lambda: core.weighted_sums([[X, X]], [PAIR], [0, 1, 2]),
+        lambda: core.special_fft(np.zeros(6), np.zeros(6), 3, False, False),
+        lambda: core.special_fft(np.zeros(8), np.zeros(6), 4, False, False),
+        lambda: core.round_to_residues(F, np.zeros((2, N)), 1.0, 0.0, [0]),
+        lambda: core.expand_uniform(b"short", 0, [0]),
+        lambda: core.sample_sparse_ternary(bytes(32), 0, 0, N),
+        lambda: native.load().ring.Ring(12, [97], [1], 1, ""),
+        lambda: native.load().ring.Ring(16, [1 << 61], [1], 1, ""),
+    ):
+        with pytest.raises(ValueError):
+            call()
+    with pytest.raises(TypeError):
+        core.ntt(X.astype(np.float64), [0, 1, 2], False)
