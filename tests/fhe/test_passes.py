@@ -26,7 +26,7 @@ from vortex_crypto.fhe.packing import Diagonals
 from vortex_crypto.fhe.params import ParametersLiteral, check
 from vortex_crypto.fhe.passes.cse import cse
 from vortex_crypto.fhe.passes.expand import Strategy, expand
-from vortex_crypto.fhe.passes.lower import depth, lower
+from vortex_crypto.fhe.passes.lower import depth, inline, lower
 from vortex_crypto.fhe.polynomial import divide, evaluate
 from vortex_crypto.fhe.rotations import best_split, choose_steps, split, tree, walk
 
@@ -240,3 +240,23 @@ def test_the_text_form_and_hash_tell_circuits_apart() -> None:
     changed = circuits.network()
     changed.instructions[-1] = dataclasses.replace(changed.instructions[-1], origin="other")
     assert changed.content_hash() != a.content_hash()
+
+
+@pytest.mark.parametrize("name", circuits.ROSTER)
+def test_native_regions_read_like_their_bodies(name: str) -> None:
+    source = circuits.ROSTER[name]()
+    polynomials = cse(lower(expand(source, Strategy(None, frozenset({Op.POLYNOMIAL}))))).freeze()
+    written = lowered(source)
+    assert keys(polynomials) == keys(written)
+    inputs = circuits.inputs_of(source)
+    inner = inline(polynomials)
+    levels(inner)
+    wanted, found = clear.run(source, inputs), clear.run(inner, inputs)
+    for output, vector in wanted.items():
+        np.testing.assert_allclose(found[output], vector, atol=1e-12)
+    native = lower(expand(source, Strategy(None, frozenset({Op.LINEAR_TRANSFORM, Op.POLYNOMIAL})))).freeze()
+    levels(native)
+    assert {i.op for i in native.instructions} >= {i.op for i in source.instructions if i.body is not None}
+    found = clear.run(native, inputs)
+    for output, vector in wanted.items():
+        np.testing.assert_allclose(found[output], vector, atol=1e-12)

@@ -217,3 +217,11 @@ def test_every_kind_that_is_counted_has_a_cost() -> None:
     assert named | {"mul_number", "hoisted_rotate"} == set(latency.KINDS)
     for table in latency.DEFAULT.values():
         assert set(table) == set(latency.KINDS)
+
+
+def test_inputs_outside_a_polynomial_s_domain_do_not_spoil_the_plan() -> None:
+    circuit = Circuit(64)
+    x = circuit.input("x", bound=3.0)
+    circuit.output("y", circuit.polynomial(x, np.ones(32).tolist()))
+    made = plan(circuit, precision_bits=10, backend="tenseal")
+    assert made.parameters.q[0] < 2**60

@@ -68,7 +68,7 @@ class CkksPlan:
     @cached_property
     def keys(self) -> Keys:
         """Switching keys, with the highest level each is used at."""
-        return keys(self.circuit, self.states)
+        return keys(self.circuit)
 
     @cached_property
     def hash(self) -> str:
@@ -240,12 +240,9 @@ def _literal(log_n: int, needed: int, room: int, cap: int, capabilities: Capabil
 
 def _integer_bits(draft: Circuit, samples: Mapping[str, Vector] | None) -> int:
     """Bits above the scale that values at the lowest level need, with headroom."""
-    inputs = dict(samples or {name: np.full(draft.slots, bound) for name, bound in draft.bounds.items()})
-    results = clear.run(draft, inputs)
-    if samples is None:
-        rng = np.random.default_rng(0)
-        random = {name: rng.uniform(-bound, bound, draft.slots) for name, bound in draft.bounds.items()}
-        results = {name: np.maximum(np.abs(v), np.abs(results[name])) for name, v in clear.run(draft, random).items()}
+    rng = np.random.default_rng(0)
+    random = {name: rng.uniform(-bound, bound, draft.slots) for name, bound in draft.bounds.items()}
+    results = clear.run(draft, samples or random, clip=True)
     largest = max(_largest(draft, name, wire, results) for name, wire in draft.outputs)
     return HEADROOM_BITS + max(0, math.ceil(math.log2(max(largest, 1.0))))
 

@@ -8,6 +8,7 @@ keys, the babies from the root outwards, the giants towards it (Horner's rule, w
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -150,8 +151,9 @@ def choose_steps(
     direct = {s % slots for s in single}.union(*(part for body in bodies for part in _direct(body, slots))) - {0}
     if len(direct) <= min(limit, FEW_KEYS):
         return None
-    pool = _pool(bodies, single, slots)
-    chosen: tuple[int, ...] = (1,)
+    unit = math.gcd(slots, *single, *(k for body in bodies for row in body.blocks for block in row for k, _ in block))
+    pool = _pool(bodies, single, slots, unit)
+    chosen: tuple[int, ...] = (unit,)
     cost = _total(bodies, single, slots, chosen)
     while len(chosen) < limit:
         trials = [(_total(bodies, single, slots, (*chosen, r)), r) for r in pool if r not in chosen]
@@ -176,12 +178,12 @@ def _splits(body: LinearTransform, slots: int, steps: Sequence[int] | None) -> l
     return splits + [split(body, slots, n, -(n // 2)) for n in powers if n > 1]
 
 
-def _pool(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int) -> list[int]:
+def _pool(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, unit: int) -> list[int]:
     offsets = [sorted({k for row in b.blocks for block in row for k, _ in block}) for b in bodies]
     gaps = Counter(int(g) for o in offsets for g in np.diff(np.asarray([*o, o[0] + slots])) if 0 < g < slots)
-    powers = [1 << k for k in range(slots.bit_length() - 1)]
+    powers = [unit << k for k in range((slots // unit).bit_length() - 1)]
     common = [g for g, _ in gaps.most_common(6)] + [s for s, _ in Counter(single).most_common(6)]
-    pool = dict.fromkeys([*powers, slots - 1, *(s % slots for s in common), *(-g % slots for g in common)])
+    pool = dict.fromkeys([*powers, slots - unit, *(s % slots for s in common), *(-g % slots for g in common)])
     return [r for r in pool if r]
 
 

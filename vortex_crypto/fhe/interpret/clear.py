@@ -11,22 +11,30 @@ from vortex_crypto.fhe import polynomial
 from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, LinearTransform, Op, Vector
 
 
-def run(circuit: Circuit, inputs: Mapping[str, Vector]) -> dict[str, Vector]:
+def run(circuit: Circuit, inputs: Mapping[str, Vector], *, clip: bool = False) -> dict[str, Vector]:
     """The circuit's outputs, vectors of shape [slots].
 
     Args:
         circuit: lowered or not.
         inputs: a vector of shape [slots] for each input, by name.
+        clip: force values into the bounds the circuit promises, for inputs that are not what its author meant.
     """
     values: dict[int, Vector] = {}
     last = circuit.last_uses()
     for number, i in enumerate(circuit.instructions):
         results = evaluate(circuit, i, [values[w] for w in i.args], inputs)
         values.update(zip(i.outs, results, strict=True))
+        for wire in circuit.promises.keys() & set(i.outs) if clip else ():
+            values[wire] = clipped(values[wire], circuit.promises[wire])
         for wire in {*i.args, *i.outs}:
             if last[wire] <= number:
                 del values[wire]
     return {name: values[wire] for name, wire in circuit.outputs}
+
+
+def clipped(vector: Vector, bound: float) -> Vector:
+    """Real vectors forced into [-bound, bound]."""
+    return vector if np.iscomplexobj(vector) else np.clip(vector, -bound, bound)
 
 
 def evaluate(circuit: Circuit, i: Instruction, args: list[Vector], inputs: Mapping[str, Vector]) -> list[Vector]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op
-from vortex_crypto.fhe.interpret.levels import State, levels
+from vortex_crypto.fhe.interpret.levels import levels
+from vortex_crypto.fhe.passes.lower import inline
 from vortex_crypto.fhe.rotations import native_split
 
 Counts = dict[str, Counter[tuple[str, int]]]
@@ -14,9 +15,10 @@ Counts = dict[str, Counter[tuple[str, int]]]
 one number, and `hoisted_rotate` for the babies of a native transform, which share a decomposition."""
 
 
-def counts(circuit: Circuit, states: Mapping[int, State] | None = None) -> Counts:
+def counts(circuit: Circuit) -> Counts:
     """Count a lowered circuit's operations; inputs cost nothing."""
-    states = levels(circuit) if states is None else states
+    circuit = inline(circuit)
+    states = levels(circuit)
     found: Counts = {}
     for i in circuit.instructions:
         operands = [states[w].level for w in i.args] or [0]

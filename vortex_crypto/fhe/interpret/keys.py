@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vortex_crypto.fhe.circuit import Chebyshev, Circuit, LinearTransform, Op
-from vortex_crypto.fhe.interpret.levels import State, levels
+from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op
+from vortex_crypto.fhe.interpret.levels import levels
+from vortex_crypto.fhe.passes.lower import inline
 from vortex_crypto.fhe.rotations import native_split
 
 
@@ -28,9 +29,10 @@ class Keys:
         return len(self.rotations) + (self.relinearization is not None) + (self.conjugation is not None)
 
 
-def keys(circuit: Circuit, states: Mapping[int, State] | None = None) -> Keys:
-    """Walk a lowered circuit; native transforms are split by `rotations.native_split`, native polynomials multiply."""
-    states = levels(circuit) if states is None else states
+def keys(circuit: Circuit) -> Keys:
+    """Walk a lowered circuit; native linear transforms are split by `rotations.native_split`."""
+    circuit = inline(circuit)
+    states = levels(circuit)
     rotations: dict[int, int] = {}
     highest: dict[Op, int] = {}
     for i in circuit.instructions:
@@ -41,8 +43,7 @@ def keys(circuit: Circuit, states: Mapping[int, State] | None = None) -> Keys:
             steps = [step for part in (*chosen.babies, *chosen.giants) for step in part if step]
         for step in steps:
             rotations[step] = max(level, rotations.get(step, 0))
-        op = Op.RELINEARIZE if isinstance(i.body, Chebyshev) and len(i.body.coefficients) > 2 else i.op
-        highest[op] = max(level, highest.get(op, 0))
+        highest[i.op] = max(level, highest.get(i.op, 0))
     return Keys(dict(sorted(rotations.items())), highest.get(Op.RELINEARIZE), highest.get(Op.CONJUGATE))
 
 

@@ -10,6 +10,7 @@ from vortex_crypto.fhe.circuit import Circuit
 from vortex_crypto.fhe.interpret.keys import keys
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
+from vortex_crypto.fhe.passes.lower import inline
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Memory:
 
 def memory(circuit: Circuit, parameters: Parameters, capabilities: Capabilities) -> Memory:
     """What running a lowered circuit takes, if wires are freed after their last use."""
-    states = levels(circuit)
-    needed = keys(circuit, states)
+    circuit = inline(circuit)
+    states, needed = levels(circuit), keys(circuit)
     single = [level for level in (needed.relinearization, needed.conjugation) if level is not None]
     key_bytes = sum(capabilities.key_bytes(parameters, level) for level in (*needed.rotations.values(), *single))
     encoded = 8 * parameters.ring_degree * len(parameters.q)

@@ -11,16 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from vortex_crypto.fhe import polynomial
-from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op, Vector
 from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
-from vortex_crypto.fhe.passes.lower import lower
+from vortex_crypto.fhe.passes.lower import inline
 from vortex_crypto.fhe.rotations import native_split
 from vortex_crypto.fhe.security import ERROR_DEVIATION
 
@@ -115,6 +114,7 @@ def predict(
             bound and a sample breaks it, the value is clipped to it.
         trials: runs to take the mean over.
     """
+    circuit = inline(circuit)
     states = levels(circuit)
     squares: dict[str, float] = {name: 0.0 for name, _ in circuit.outputs}
     largest = dict(squares)
@@ -142,8 +142,6 @@ def perturb(
     rng: np.random.Generator,
 ) -> Vector:
     """One result (number `row`) of an instruction with the noise it adds."""
-    if isinstance(i.body, Chebyshev):
-        return _polynomial(i.body, states[i.args[0]].level, model, args[0], rng)
     deviation = _deviation(circuit, i, row, states, model, args)
     if isinstance(deviation, float) and deviation == 0.0:
         return result
@@ -182,9 +180,9 @@ def _run(
 
 
 def _clipped(exact: Vector, noisy: Vector, bound: float | None) -> tuple[Vector, Vector]:
-    if bound is None or np.iscomplexobj(exact):
+    if bound is None:
         return exact, noisy
-    kept = np.clip(exact, -bound, bound)
+    kept = clear.clipped(exact, bound)
     return kept, kept + (noisy - exact)
 
 
@@ -207,28 +205,6 @@ def _deviation(
     if isinstance(i.body, LinearTransform):
         return _transform(circuit, i.body, row, model, state, args)
     return 0.0
-
-
-def _polynomial(body: Chebyshev, level: int, model: NoiseModel, x: Vector, rng: np.random.Generator) -> Vector:
-    """A native polynomial makes the products that its body would, so it is as noisy as that."""
-    circuit, states = _written_out(body, level, model.slots)
-    values: dict[int, Vector] = {}
-    for i in circuit.instructions:
-        if i.op is Op.INPUT:
-            values[i.outs[0]] = x
-            continue
-        args = [values[w] for w in i.args]
-        (result,) = clear.evaluate(circuit, i, args, {})
-        values[i.outs[0]] = perturb(circuit, i, 0, states, model, args, result, rng)
-    return values[circuit.outputs[0][1]]
-
-
-@lru_cache(maxsize=256)
-def _written_out(body: Chebyshev, level: int, slots: int) -> tuple[Circuit, Mapping[int, State]]:
-    circuit = Circuit(slots)
-    circuit.output("y", polynomial.emit(circuit, circuit.input("x"), body.coefficients))
-    lowered = lower(circuit, level)
-    return lowered, levels(lowered)
 
 
 def _transform(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from vortex_crypto.fhe.circuit import Circuit, Instruction, Op
-from vortex_crypto.fhe.passes.expand import copy_of, finished
+from vortex_crypto.fhe.passes.expand import copied, copy_of, finished
 
 _COMMUTES = (Op.ADD, Op.MUL)
 
@@ -23,7 +23,7 @@ def cse(circuit: Circuit) -> Circuit:
         key = _key(i, args)
         if key not in known:
             with out.origin(i.origin):
-                known[key] = _copy(out, i, args)
+                known[key] = tuple(copied(out, i, args))
         wires.update(zip(i.outs, known[key], strict=True))
     return finished(out, circuit, wires)
 
@@ -39,9 +39,3 @@ def _needed(circuit: Circuit) -> set[int]:
 def _key(i: Instruction, args: tuple[int, ...]) -> Hashable:
     plain = (type(i.plain).__name__, i.plain)
     return (i.op, tuple(sorted(args)) if i.op in _COMMUTES else args, i.step, plain, i.level, i.body, i.name)
-
-
-def _copy(out: Circuit, i: Instruction, args: tuple[int, ...]) -> tuple[int, ...]:
-    if i.body is not None:
-        return tuple(out.region(i.body, args, outs=len(i.outs)))
-    return (out.append(i.op, args, step=i.step, plain=i.plain, level=i.level, name=i.name),)

@@ -65,6 +65,11 @@ def _expand(out: Circuit, i: Instruction, args: tuple[int, ...], strategy: Strat
         return (polynomial.emit(out, args[0], i.body.coefficients),)
     if isinstance(i.body, LinearTransform) and i.op not in strategy.native:
         return _transform(out, args, i.body, strategy.steps)
+    return copied(out, i, args)
+
+
+def copied(out: Circuit, i: Instruction, args: tuple[int, ...]) -> Sequence[int]:
+    """Write an instruction as it is, on other operands."""
     if i.body is not None:
         return out.region(i.body, args, outs=len(i.outs))
     return (out.append(i.op, args, step=i.step, plain=i.plain, level=i.level, name=i.name),)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vortex_crypto.errors import OutOfLevels
 from vortex_crypto.fhe import polynomial
 from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, Op
-from vortex_crypto.fhe.passes.expand import copy_of, finished
+from vortex_crypto.fhe.passes.expand import copied, copy_of, finished
 
 _LINEAR = (Op.ADD, Op.SUB, Op.NEGATE, Op.ADD_PLAIN, Op.ROTATE, Op.CONJUGATE)
 _PRODUCTS = (Op.MUL, Op.MUL_PLAIN, Op.LINEAR_TRANSFORM)
@@ -48,6 +48,43 @@ def lower(circuit: Circuit, levels: int | None = None) -> Circuit:
         if states[i.outs[0]].depth > top:
             raise OutOfLevels(i.origin, max(state.depth for state in states.values()), top)
     return _Lowering(circuit, _sunk(circuit, states), top).run()
+
+
+def inline(circuit: Circuit) -> Circuit:
+    """A lowered circuit with the polynomials that its back end runs itself written out, so that readings see inside."""
+    if not any(isinstance(i.body, Chebyshev) for i in circuit.instructions):
+        return circuit
+    out = copy_of(circuit)
+    wires: dict[int, int] = {}
+    levels: dict[int, int] = {}
+    for i in circuit.instructions:
+        args = tuple(wires[w] for w in i.args)
+        with out.origin(i.origin):
+            if isinstance(i.body, Chebyshev):
+                results = [_inlined(out, i.body, args[0], levels[i.args[0]])]
+            else:
+                results = list(copied(out, i, args))
+        wires.update(zip(i.outs, results, strict=True))
+        levels.update(dict.fromkeys(i.outs, _level(i, [levels[w] for w in i.args])))
+    return finished(out, circuit, wires)
+
+
+def _level(i: Instruction, args: list[int]) -> int:
+    if isinstance(i.body, Chebyshev):
+        return args[0] - polynomial.depth(len(i.body.coefficients) - 1)
+    level = i.level if i.level is not None else args[0]
+    return level - 1 if i.op is Op.RESCALE else level
+
+
+def _inlined(out: Circuit, body: Chebyshev, x: int, level: int) -> int:
+    """Write a polynomial's own lowered circuit, in which `x` is the input."""
+    single = Circuit(out.slots)
+    single.output("y", polynomial.emit(single, single.input("x"), body.coefficients))
+    lowered = lower(single, level)
+    wires: dict[int, int] = {}
+    for i in lowered.instructions:
+        wires[i.outs[0]] = x if i.op is Op.INPUT else copied(out, i, tuple(wires[w] for w in i.args))[0]
+    return wires[lowered.outputs[0][1]]
 
 
 def _states(circuit: Circuit) -> dict[int, _State]:
