@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -40,7 +41,7 @@ def perceptron(rng: np.random.Generator, sizes: Sequence[int], activation: str =
     steps: list[Step] = []
     constants: dict[str, Array] = {}
     current = "x"
-    for k, (wide, narrow) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (wide, narrow) in enumerate(itertools.pairwise(sizes)):
         constants[f"w{k}"] = (rng.normal(size=(wide, narrow)) / np.sqrt(wide)).astype(np.float32)
         constants[f"b{k}"] = (0.1 * rng.normal(size=narrow)).astype(np.float32)
         last = k == len(sizes) - 2

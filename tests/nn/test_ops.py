@@ -76,7 +76,8 @@ def model_of(sample: Sample) -> onnx.ModelProto:
         key: onnx.numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
         for key, value in sample.op.attributes().items()
     }
-    node = helper.make_node(sample.op.name, names, [f"y{i}" for i in range(len(results))], **attributes)
+    outputs = [f"y{i}" for i in range(len(results))]
+    node = helper.make_node(sample.op.name, names, outputs, domain=sample.op.domain, **attributes)
 
     def value(name: str, array: Array) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, CODES[array.dtype], array.shape)
@@ -87,7 +88,9 @@ def model_of(sample: Sample) -> onnx.ModelProto:
         [value(name, a) for name, a in zip(names, sample.inputs, strict=True) if a is not None],
         [value(f"y{i}", r) for i, r in enumerate(results)],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 24), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=10
+    )
 
 
 def _foreign(model: onnx.ModelProto, feeds: dict[str, Array]) -> list[Array]:

@@ -159,9 +159,9 @@ def test_used_ranges_lie_between_what_was_seen_and_what_is_possible() -> None:
 
 def test_input_ranges_are_asked_for() -> None:
     graph = GRAPHS["perceptron"]
-    with pytest.raises(InvalidInput, match="calibration=.*input_ranges="):
+    with pytest.raises(InvalidInput, match=r"calibration=.*input_ranges="):
         input_intervals(graph, None, None)
-    with pytest.raises(InvalidInput, match="no interval|not an interval"):
+    with pytest.raises(InvalidInput, match="not an interval"):
         input_intervals(graph, None, {"x": (1.0, 0.0)})
     with pytest.raises(InvalidInput, match="'z'"):
         input_intervals(graph, None, {"z": (0.0, 1.0)})
