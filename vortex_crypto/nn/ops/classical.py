@@ -67,7 +67,7 @@ class ArrayFeatureExtractor(Op):
 
     @classmethod
     def samples(cls, rng: np.random.Generator) -> Iterator[Sample]:
-        yield Sample(cls(), (rng.normal(size=(2, 5)).astype(np.float32), np.int64([4, 0])), (1,))
+        yield Sample(cls(), (rng.normal(size=(2, 5)).astype(np.float32), np.array([4, 0], np.int64)), (1,))
 
 
 OPERATORS: tuple[type[Op], ...] = (ArrayFeatureExtractor, Scaler)
