@@ -42,6 +42,7 @@ class Capabilities:
         digit_primes: primes of the chain in one key-switching digit, given the length of the chain.
         key_bytes: what a switching key weighs in memory at a level, given the parameters and the level.
         key_budget: bytes of memory all switching keys together may take.
+        protects: its ciphertexts hide what is in them; False of a simulation.
     """
 
     native: frozenset[Op] = frozenset()
@@ -50,6 +51,7 @@ class Capabilities:
     digit_primes: Callable[[int], int] = lambda chain: 1
     key_bytes: Callable[[Parameters, int], int] = lambda parameters, level: hybrid_key_bytes(parameters, level)
     key_budget: int = 1600 << 20
+    protects: bool = True
 
 
 def hybrid_key_bytes(parameters: Parameters, level: int) -> int:

@@ -109,7 +109,7 @@ class ClearBackend:
     """The roster's entry."""
 
     name: str = "clear"
-    capabilities: Capabilities = Capabilities()  # noqa: RUF009
+    capabilities: Capabilities = Capabilities(protects=False)  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> ClearClient:
         return ClearClient(parameters, needs)

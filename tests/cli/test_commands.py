@@ -1,0 +1,153 @@
+"""The commands as a user types them, on the digits perceptron."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tests.programs import DIGITS, digits_samples, digits_scores
+from vortex_crypto.cli.app import app
+from vortex_crypto.errors import InvalidInput, VortexError
+
+RUNNER = CliRunner()
+MODEL, CALIBRATION, SAMPLES = (str(DIGITS / name) for name in ("model.onnx", "calibration.npz", "samples.npz"))
+
+
+def vortex(*arguments: object) -> dict:
+    """Run a command with --json in this process and return what it printed."""
+    result = RUNNER.invoke(app, [*map(str, arguments), "--json"])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the program is compiled and keys are made."""
+    path = tmp_path_factory.mktemp("work")
+    vortex("compile", MODEL, "--fhe", "-o", path / "digits.fhe", "--calibration", CALIBRATION, "--precision", 6)
+    vortex("keygen", path / "digits.client", "-o", path / "keys")
+    return path
+
+
+def test_the_three_steps_as_files(folder: Path):
+    encrypted = vortex("encrypt", SAMPLES, "--rows", "0:3", "--keys", folder / "keys", "-o", folder / "x.ct")
+    assert encrypted["samples"] == 3
+    vortex(
+        "run", folder / "digits.fhe", folder / "x.ct", "--keys", folder / "keys/evaluation.key", "-o", folder / "y.ct"
+    )
+    answer = vortex("decrypt", folder / "y.ct", "--keys", folder / "keys", "--batch", 3, "-o", folder / "y.npz")
+    expected = digits_scores(digits_samples(3))
+    assert (np.argmax(answer["outputs"]["scores"], 1) == expected.argmax(1)).all()
+    assert np.abs(np.load(folder / "y.npz")["scores"] - expected).mean() < 2.0**-6
+
+
+def test_compile_reports(folder: Path):
+    report = vortex("compile", MODEL, "--fhe", "-o", folder / "again.fhe", "--range", "features=0:1", "--precision", 4)
+    assert report["parameters"]["security"].startswith("128-bit")
+    assert report["precision_asked"] == 4
+    assert {path.name for path in folder.glob("again.*")} == {"again.fhe", "again.client"}
+    text = RUNNER.invoke(app, ["compile", MODEL, "--fhe", "-o", str(folder / "a.fhe"), "--calibration", CALIBRATION])
+    assert text.exit_code == 0
+    for word in ("security", "levels", "rotations", "precision", "memory", "dense1/relu"):
+        assert word in text.output
+
+
+def test_plan_spends_nothing(folder: Path):
+    before = sorted(folder.iterdir())
+    (target,) = vortex("plan", MODEL, "--calibration", CALIBRATION, "--precision", 6)["targets"]
+    assert target["backend"] == "tenseal"
+    assert target["ring_degree"] in (1 << 13, 1 << 14, 1 << 15)
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("digits.fhe", "fhe-program"), ("digits.client", "fhe-client"), ("keys/secret.key", "secret-key")],
+)
+def test_inspect_names_what_it_sees(folder: Path, name: str, kind: str):
+    facts = vortex("inspect", folder / name)
+    assert facts["kind"] == kind
+    assert len(facts["program"]) == 64
+
+
+def test_inspect_reads_models():
+    facts = vortex("inspect", MODEL)
+    assert facts["parameters"] == 2410
+    assert facts["operators"] == {"Gemm": 2, "Relu": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compile", MODEL], "--fhe"),
+        (["compile", MODEL, "--fhe"], "calibration"),
+        (["compile", "absent.onnx", "--fhe"], "absent.onnx"),
+        (["compile", MODEL, "--fhe", "--range", "features"], "NAME=LOW:HIGH"),
+        (["compile", MODEL, "--fhe", "--calibration", MODEL], "npz"),
+        (["compile", MODEL, "--fhe", "--calibration", CALIBRATION, "--backend", "magic"], "magic"),
+        (["inspect", SAMPLES], "not a vortex-crypto artefact"),
+        (["keygen", SAMPLES], "not a vortex-crypto artefact"),
+    ],
+)
+def test_mistakes_are_explained(arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VortexError, match=words):
+        vortex(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rows", ["a:b", "1:2:3", ":::"])
+def test_rows_are_two_numbers(folder: Path, rows: str):
+    with pytest.raises(InvalidInput, match="A:B"):
+        vortex("encrypt", SAMPLES, "--rows", rows, "--keys", folder / "keys", "-o", folder / "no.ct")
+    assert not (folder / "no.ct").exists()
+
+
+def test_an_error_is_one_line_and_status_1(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-m", "vortex_crypto", "inspect", str(tmp_path / "absent")], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("MalformedArtefact:")
+    assert "absent" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_and_query_are_two_processes(folder: Path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "vortex_crypto", "serve", str(folder / "digits.fhe"), "--port", str(port)]
+    server = subprocess.Popen(command, env={**os.environ, "NO_COLOR": "1"}, stderr=subprocess.PIPE)
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None
+            time.sleep(0.1)
+        url = f"http://127.0.0.1:{port}"
+        answer = vortex("query", url, SAMPLES, "--rows", "0:2", "--keys", folder / "keys")
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert (np.argmax(answer["outputs"]["scores"], 1) == digits_scores(digits_samples(2)).argmax(1)).all()
+
+
+def test_importing_the_package_is_light():
+    heavy = ("onnx", "tenseal", "cupy", "fastapi", "sympy")
+    code = f"import sys, vortex_crypto; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

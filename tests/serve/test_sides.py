@@ -1,0 +1,140 @@
+"""The two sides of encrypted inference in one process: right answers, and refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.programs import digits, digits_samples, digits_scores
+from vortex_crypto import container
+from vortex_crypto.container import Artefact
+from vortex_crypto.errors import ArtefactMismatch, InsecureParameters, InvalidInput, MalformedArtefact, MissingKey
+from vortex_crypto.serve.client import EVALUATION, SECRET, Client, read_interface, sample_count
+from vortex_crypto.serve.server import Server
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    return digits().client(insecure=True)
+
+
+@pytest.fixture(scope="module")
+def server(client: Client) -> tuple[Server, str]:
+    made = digits().server()
+    return made, made.register(client.evaluation_keys)
+
+
+def test_answers_equal_onnxruntime(client, server):
+    features = digits_samples(3)
+    answer = server[0].run(server[1], client.encrypt({"features": features}))
+    scores = client.decrypt(answer, batch=3)["scores"]
+    assert scores.dtype == np.float32
+    assert np.abs(scores - digits_scores(features)).mean() < 2.0 ** -digits().report.precision_bits * 2
+    assert (scores.argmax(1) == digits_scores(features).argmax(1)).all()
+
+
+def test_tenseal_answers_equal_onnxruntime():
+    program = digits("tenseal")
+    client, server, features = program.client(), program.server(), digits_samples(2)
+    answer = server.run(server.register(client.evaluation_keys), client.encrypt({"features": features}))
+    scores = client.decrypt(answer, batch=2)["scores"]
+    assert np.abs(scores - digits_scores(features)).mean() < 2.0**-program.report.precision_bits * 2
+
+
+def test_unused_slots_tell_the_client_nothing(client, server):
+    answer = server[0].run(server[1], client.encrypt({"features": digits_samples(1)}))
+    (slots,) = client._client.decrypt(client._keys.secret, answer)
+    port, layout = client.interface.outputs[0], client.interface.layouts[1]
+    features = np.real(slots).reshape(client.interface.features, client.interface.lanes)
+    unused = ~np.isin(np.arange(client.interface.features) % port.period, layout.positions)
+    assert unused.any()
+    assert np.abs(features[unused]).max() < 1e-6
+
+
+def test_keys_of_another_program_are_refused(client, server):
+    foreign = dataclasses.replace(client.evaluation_keys, program="00" * 32)
+    with pytest.raises(ArtefactMismatch):
+        server[0].register(foreign)
+
+
+def test_ciphertexts_of_another_program_are_refused(client, server):
+    ciphertext = dataclasses.replace(client.encrypt({"features": digits_samples(1)}), program="00" * 32)
+    with pytest.raises(ArtefactMismatch):
+        server[0].run(server[1], ciphertext)
+
+
+@pytest.mark.parametrize("kind", ["evaluation", "ciphertext"])
+def test_other_artefacts_are_refused(client, server, kind):
+    wrong = Artefact("proof", digits().hash)
+    with pytest.raises(MalformedArtefact):
+        server[0].register(wrong) if kind == "evaluation" else server[0].run(server[1], wrong)
+
+
+def test_unregistered_keys_are_named(server, client):
+    with pytest.raises(MissingKey, match="register"):
+        server[0].run("ab" * 32, client.encrypt({"features": digits_samples(1)}))
+
+
+def test_the_least_recent_keys_make_room(client):
+    server = Server(digits().fhe, max_clients=1)
+    first = server.register(client.evaluation_keys, "first")
+    server.register(client.evaluation_keys, "second")
+    with pytest.raises(MissingKey):
+        server.run(first, client.encrypt({"features": digits_samples(1)}))
+
+
+def test_insecure_programs_need_a_word():
+    with pytest.raises(InsecureParameters, match="--insecure"):
+        Client(digits().interface)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "match"),
+    [
+        ({}, "missing"),
+        ({"features": np.zeros((1, 63))}, "shape"),
+        ({"features": np.full((1, 64), np.nan)}, "NaN"),
+        ({"features": np.full((1, 64), 1e6)}, "compiled for"),
+        ({"features": np.zeros((1, 64)), "more": np.zeros(1)}, "no input"),
+    ],
+)
+def test_unfit_inputs_are_explained(client, inputs, match):
+    with pytest.raises(InvalidInput, match=match):
+        client.encrypt(inputs)
+
+
+def test_key_folders_are_private_and_never_overwritten(client, tmp_path: Path):
+    folder = tmp_path / "keys"
+    client.save(folder)
+    assert stat.S_IMODE((folder / SECRET).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    with pytest.raises(InvalidInput, match="not overwritten"):
+        client.save(folder)
+    assert read_interface(folder).program == digits().hash
+    again = Client.open(folder, insecure=True)
+    assert container.dumps(again.evaluation_keys) == (folder / EVALUATION).read_bytes()
+
+
+def test_secrets_stay_out_of_reprs(client):
+    secret = client._keys.secret
+    text = repr(client) + repr(client._keys) + repr(client._client)
+    for array in secret.arrays.values():
+        assert np.array2string(array.reshape(-1)[:8])[1:-1] not in text
+
+
+def test_the_server_imports_nothing_that_decrypts():
+    """A fresh process that imports what `vortex-crypto serve` runs has not imported the client's side."""
+    code = "import sys, vortex_crypto.serve.server; print('vortex_crypto.serve.client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_samples_are_counted(client):
+    assert sample_count(client.interface, {"features": digits_samples(3)}) == 3
+    assert sample_count(client.interface, {"features": digits_samples(1)[0]}) == 1

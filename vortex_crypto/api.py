@@ -1,0 +1,264 @@
+"""The public verbs: compile, load, plan, inspect; and the program they give.
+
+Everything heavy is imported when it is first needed, so `import vortex_crypto` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vortex_crypto import container
+from vortex_crypto.errors import InvalidInput, VortexError
+
+if TYPE_CHECKING:
+    from vortex_crypto.nn.compile import FheProgram
+    from vortex_crypto.nn.interface import Interface
+    from vortex_crypto.nn.ir import Graph
+    from vortex_crypto.nn.report import Report
+    from vortex_crypto.serve.client import Client
+    from vortex_crypto.serve.server import Server
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Source = str | os.PathLike[str]
+Stage = Callable[[str], None]
+
+DEFAULT_BACKEND = "tenseal"
+MAX_INPUT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network compiled for encrypted data."""
+
+    fhe: FheProgram
+
+    @property
+    def hash(self) -> str:
+        """Content hash (hex) that keys and ciphertexts of this program carry."""
+        return self.fhe.hash
+
+    @property
+    def interface(self) -> Interface:
+        """The client's view: names, shapes, layouts, parameters; no weights."""
+        return self.fhe.interface
+
+    @property
+    def report(self) -> Report:
+        """What the compiler chose, and what it will cost."""
+        return self.fhe.report
+
+    def client(self, *, insecure: bool = False) -> Client:
+        """A client with fresh keys."""
+        from vortex_crypto.serve.client import Client
+
+        return Client(self.interface, insecure=insecure)
+
+    def server(self) -> Server:
+        """A server that holds the weights and no way to decrypt."""
+        from vortex_crypto.serve.server import Server
+
+        return Server(self.fhe)
+
+    def save(self, path: Source) -> dict[str, int]:
+        """Write the program to `path` and its client side to `path` with the suffix .client; sizes in bytes by file."""
+        target = Path(path)
+        client = target.with_suffix(".client")
+        return {
+            str(target): container.write(target, self.fhe.to_artefact()),
+            str(client): container.write(client, self.interface.to_artefact()),
+        }
+
+
+def compile(  # the product's own verb, which only this module's globals shadow
+    model: Source,
+    *,
+    calibration: Source | Mapping[str, Array] | None = None,
+    input_ranges: Mapping[str, tuple[float, float]] | None = None,
+    precision_bits: float = 12.0,
+    backend: str | None = None,
+    batch: int | None = None,
+    drop_tail: bool = False,
+    insecure: bool = False,
+    progress: Stage | None = None,
+    explain: Callable[[str, Graph], None] | None = None,
+) -> Program:
+    """Compile an ONNX file for encrypted inference.
+
+    Args:
+        model: path of the .onnx file; a free batch dimension is bound to one sample.
+        calibration: typical inputs by input name, a mapping or an .npz file; they set the ranges of activations.
+        input_ranges: (low, high) of each input; needed without calibration.
+        precision_bits: -log2 of the mean absolute error of the outputs that is aimed at.
+        backend: "tenseal", "vortex" or "clear" (a simulation without any protection).
+        batch: samples a ciphertext must have room for.
+        drop_tail: leave a final Softmax or ArgMax to the client.
+        insecure: accept parameters below 128 bits and mark everything made with them.
+        progress: called with the name of each stage.
+        explain: called with the name of each pass and the graph it made.
+
+    Raises:
+        InvalidModel, UnsupportedOp, ShapeMismatch: the model; the text names the node.
+        InvalidInput: calibration or ranges do not fit the model.
+        ParameterRefused: no secure parameters are large enough.
+    """
+    from vortex_crypto.nn.compile import compile_fhe
+    from vortex_crypto.nn.onnx_import import import_onnx
+
+    graph = import_onnx(model)
+    return Program(
+        compile_fhe(
+            graph,
+            calibration=_calibration(calibration, tuple(graph.inputs)),
+            input_ranges=input_ranges,
+            precision_bits=precision_bits,
+            backend=backend or DEFAULT_BACKEND,
+            batch=batch,
+            drop_tail=drop_tail,
+            insecure=insecure,
+            progress=progress,
+            explain=explain,
+        )
+    )
+
+
+def load(path: Source) -> Program:
+    """Read a program that `Program.save` wrote.
+
+    Raises:
+        MalformedArtefact: the file is no program, or is truncated or altered.
+    """
+    from vortex_crypto.nn.compile import FheProgram
+
+    return Program(FheProgram.from_artefact(container.read(path)))
+
+
+def plan(model: Source, *, backends: tuple[str, ...] = ("tenseal",), **options: Any) -> list[dict[str, Any]]:
+    """What the program would cost with each back end; `options` are those of `compile`.
+
+    A back end that refuses the model has the reason instead of figures.
+    """
+    rows = []
+    for name in backends:
+        try:
+            report = compile(model, backend=name, **options).report
+        except VortexError as error:
+            rows.append({"target": "fhe", "backend": name, "refused": f"{type(error).__name__}: {error}"})
+            continue
+        rows.append({"target": "fhe", "backend": name, **_costs(report)})
+    return rows
+
+
+def inspect(path: Source) -> dict[str, Any]:
+    """What a file is: facts by name, for any artefact or an ONNX model.
+
+    Raises:
+        MalformedArtefact, InvalidModel: it is neither, or damaged.
+    """
+    file = Path(path)
+    if file.suffix == ".onnx":
+        return _model_facts(file)
+    artefact = container.read(file)
+    facts: dict[str, Any] = {
+        "kind": artefact.kind,
+        "program": artefact.program,
+        "insecure": artefact.insecure,
+        "bytes": file.stat().st_size,
+        "sections": {name: f"{array.dtype}{list(array.shape)}" for name, array in list(artefact.arrays.items())[:20]},
+    }
+    if artefact.kind in ("fhe-program", "fhe-client"):
+        facts |= _interface_facts(file)
+    return facts
+
+
+def read_arrays(path: Source, names: tuple[str, ...]) -> dict[str, Array]:
+    """Arrays by input name from an .npz file, or from a .npy file where there is one input.
+
+    Raises:
+        InvalidInput: the file is missing, too large, holds objects, or lacks an input; the text names it.
+    """
+    try:
+        if _unpacked_size(path) > MAX_INPUT_BYTES:
+            raise InvalidInput(f"{path}: larger than {MAX_INPUT_BYTES} bytes")
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            arrays = {names[0]: loaded} if len(names) == 1 else {}
+        else:
+            with loaded:
+                arrays = {name: loaded[name] for name in names if name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidInput(f"{path}: cannot be read as .npy or .npz ({error})") from error
+    if missing := [name for name in names if name not in arrays]:
+        raise InvalidInput(f"{path}: the inputs {missing} are missing; use an .npz file with one array for each input")
+    return arrays
+
+
+def _unpacked_size(path: Source) -> int:
+    if not zipfile.is_zipfile(path):
+        return os.path.getsize(path)
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def _calibration(source: Source | Mapping[str, Array] | None, names: tuple[str, ...]) -> Mapping[str, Array] | None:
+    if source is None or isinstance(source, Mapping):
+        return source
+    return read_arrays(source, names)
+
+
+def _costs(report: Report) -> dict[str, Any]:
+    p = report.parameters
+    return {
+        "ring_degree": p.ring_degree,
+        "levels": p.levels,
+        "log_qp": p.log_qp,
+        "security": p.security,
+        "samples_per_ciphertext": report.batch,
+        "operations": report.operations,
+        "rotation_keys": report.rotation_keys,
+        "key_bytes": report.key_bytes,
+        "memory_bytes": report.memory_bytes,
+        "seconds": report.seconds,
+        "precision_bits": report.precision_bits,
+    }
+
+
+def _interface_facts(path: Path) -> dict[str, Any]:
+    from vortex_crypto.serve.client import read_interface
+
+    interface = read_interface(path)
+    p = interface.parameters
+    return {
+        "backend": interface.backend,
+        "ring_degree": p.ring_degree,
+        "levels": p.max_level,
+        "log_qp": p.log_qp,
+        "security": p.security,
+        "samples_per_ciphertext": interface.lanes,
+        "rotation_keys": len(interface.needs.keys.rotations),
+        "inputs": {port.name: f"{port.dtype}{list(port.shape)}" for port in interface.inputs},
+        "outputs": {port.name: f"{port.dtype}{list(port.shape)}" for port in interface.outputs},
+    }
+
+
+def _model_facts(path: Path) -> dict[str, Any]:
+    from collections import Counter
+
+    from vortex_crypto.nn.onnx_import import import_onnx
+
+    graph = import_onnx(path)
+    return {
+        "kind": "onnx-model",
+        "graph": graph.hash(),
+        "bytes": path.stat().st_size,
+        "parameters": sum(array.size for array in graph.constants.values()),
+        "operators": dict(Counter(node.op.name for node in graph.nodes())),
+        "inputs": {name: f"{graph.values[name].dtype}{list(graph.values[name].shape)}" for name in graph.inputs},
+        "outputs": {name: f"{graph.values[name].dtype}{list(graph.values[name].shape)}" for name in graph.outputs},
+    }

@@ -1,0 +1,40 @@
+"""The application: its commands, and what happens to errors."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from vortex_crypto import __version__
+from vortex_crypto.cli import fhe, model, network
+from vortex_crypto.cli.console import err
+from vortex_crypto.errors import VortexError
+
+app = typer.Typer(
+    name="vortex-crypto",
+    help="Compile a neural network once, then run it on encrypted data, with a proof, or in the clear.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for family in (model, fhe, network):
+    family.register(app)
+
+
+@app.callback()
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; an error raised on purpose becomes one line on standard error and exit status 1."""
+    try:
+        app()
+    except VortexError as error:
+        err.print(f"[bold red]{type(error).__name__}[/]:", str(error), highlight=False, markup=True, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,107 @@
+"""The client's side of encrypted inference: keys and no weights.
+
+All a client needs comes from the program's interface. The secret key never leaves the client: nothing in this module
+sends it, prints it, or puts it into a repr.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vortex_crypto import container
+from vortex_crypto.container import Artefact
+from vortex_crypto.errors import InsecureParameters, InvalidInput, MalformedArtefact
+from vortex_crypto.fhe.backends import KeySet, backend
+from vortex_crypto.nn.interface import Interface
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+INSECURE_REMEDY = "pass --insecure (insecure=True) to go on with data that needs no protection"
+
+SECRET, EVALUATION, INTERFACE = "secret.key", "evaluation.key", "program.client"
+"""File names within a key folder."""
+
+
+class Client:
+    """One holder of keys for one program: encrypts inputs and decrypts answers."""
+
+    def __init__(self, interface: Interface, keys: KeySet | None = None, *, insecure: bool = False) -> None:
+        """Take keys, or make fresh ones; the interface may come from an untrusted server.
+
+        Raises:
+            InsecureParameters: the back end hides nothing, or the parameters are below 128 bits, and `insecure` is
+                False.
+            ArtefactMismatch: the keys belong to another program.
+        """
+        runner = backend(interface.backend)
+        if not insecure and not runner.capabilities.protects:
+            raise InsecureParameters(
+                f"the back end {interface.backend!r} simulates encryption and hides nothing; {INSECURE_REMEDY}"
+            )
+        if not insecure and interface.parameters.insecure:
+            raise InsecureParameters(
+                f"the program asks for keys below 128 bits ({interface.parameters.security}); {INSECURE_REMEDY}"
+            )
+        self.interface = interface
+        self._client = runner.client(interface.parameters, interface.needs)
+        self._keys = keys or self._client.keygen()
+        self._keys.secret.expect(kind=self._keys.secret.kind, program=interface.program)
+
+    @property
+    def evaluation_keys(self) -> Artefact:
+        """What the server needs to compute; may be published."""
+        return self._keys.evaluation
+
+    def encrypt(self, inputs: Mapping[str, Array]) -> Artefact:
+        """Encrypt one sample, or up to `interface.lanes` along a first axis, of every input."""
+        return self._client.encrypt(self._keys.secret, self.interface.pack(inputs))
+
+    def decrypt(self, answer: Artefact, *, batch: int = 1) -> dict[str, Array]:
+        """Decrypt a server's answer on `batch` samples."""
+        return self.interface.unpack(self._client.decrypt(self._keys.secret, answer), batch=batch)
+
+    def save(self, folder: Path) -> dict[str, int]:
+        """Write a key folder (mode 0700, the secret 0600) and return the files' sizes in bytes.
+
+        Raises:
+            InvalidInput: the folder holds a secret key already, which is never overwritten.
+        """
+        if (folder / SECRET).exists():
+            raise InvalidInput(f"{folder / SECRET} exists; secret keys are not overwritten: choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(folder, 0o700)
+        return {
+            INTERFACE: container.write(folder / INTERFACE, self.interface.to_artefact()),
+            EVALUATION: container.write(folder / EVALUATION, self._keys.evaluation),
+            SECRET: container.write(folder / SECRET, self._keys.secret, secret=True),
+        }
+
+    @classmethod
+    def open(cls, folder: Path, interface: Interface | None = None, *, insecure: bool = False) -> Client:
+        """The client of a key folder; `interface` overrides the one stored there, and must be of the same program."""
+        known = read_interface(folder)
+        keys = KeySet(container.read(folder / SECRET), container.read(folder / EVALUATION))
+        return cls(interface or known, keys, insecure=insecure)
+
+
+def read_interface(path: Path) -> Interface:
+    """The interface in a client file, a program file, or a key folder."""
+    artefact = container.read(path / INTERFACE if path.is_dir() else path)
+    if artefact.kind == "fhe-program":
+        from vortex_crypto.nn.compile import FheProgram
+
+        return FheProgram.from_artefact(artefact).interface
+    if artefact.kind != "fhe-client":
+        raise MalformedArtefact(f"{path}: a {artefact.kind} artefact; a program or its .client file is needed here")
+    return Interface.from_artefact(artefact)
+
+
+def sample_count(interface: Interface, inputs: Mapping[str, Array]) -> int:
+    """How many samples `inputs` hold along their first axis."""
+    port = interface.inputs[0]
+    return len(port.samples(inputs[port.name]))

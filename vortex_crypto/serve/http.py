@@ -1,0 +1,131 @@
+"""The HTTP server: FastAPI over `server.Server`.
+
+Bodies are counted while they arrive and refused over their limit; everything in them is validated before any work. One
+ciphertext is computed on at a time, a bounded number wait, and further ones are told to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from vortex_crypto import container
+from vortex_crypto.errors import (
+    ArtefactMismatch,
+    MalformedArtefact,
+    MissingDependency,
+    MissingKey,
+    VortexError,
+)
+from vortex_crypto.fhe.plan import CkksPlan
+from vortex_crypto.serve import protocol
+from vortex_crypto.serve.server import Server
+
+try:
+    from fastapi import FastAPI, HTTPException, Query, Request, Response
+    from fastapi.responses import JSONResponse
+except ImportError as error:
+    raise MissingDependency("serving needs FastAPI and uvicorn: pip install 'vortex-crypto[serve]'") from error
+
+UPLOAD_SECONDS = 600
+
+STATUS: tuple[tuple[type[VortexError], int], ...] = (
+    (ArtefactMismatch, 409),
+    (MissingKey, 404),
+    (MalformedArtefact, 400),
+    (VortexError, 422),
+)
+"""HTTP status of each kind of refusal; the first class that fits counts."""
+
+
+def application(server: Server, *, max_waiting: int = 8) -> FastAPI:
+    """The application that serves one program.
+
+    Args:
+        server: the program and its sessions.
+        max_waiting: requests that may wait for the one being computed.
+    """
+    max_keys, max_input = limits(server.program.plan)
+    app = FastAPI(title="vortex-crypto", docs_url=None, redoc_url=None, openapi_url=None)
+    interface = container.dumps(server.program.interface.to_artefact())
+    places = _Places(max_waiting)
+
+    @app.exception_handler(VortexError)
+    async def refuse(_: Request, error: VortexError) -> Response:
+        status = next(code for kind, code in STATUS if isinstance(error, kind))
+        return JSONResponse({"error": str(error)}, status)
+
+    @app.exception_handler(HTTPException)
+    async def explain(_: Request, error: HTTPException) -> Response:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.get(protocol.PROGRAM)
+    async def program() -> Response:
+        return Response(interface, media_type=protocol.MEDIA_TYPE)
+
+    @app.post(protocol.KEYS)
+    async def keys(request: Request) -> dict[str, str]:
+        async with places.taken():
+            content = await _body(request, max_keys)
+            async with places.turn:
+                return {"keys": await asyncio.to_thread(_register, server, content)}
+
+    @app.post(protocol.RUN)
+    async def run(request: Request, keys: Annotated[str, Query(pattern=f"^{protocol.KEY_NAME}$")]) -> Response:
+        async with places.taken():
+            content = await _body(request, max_input)
+            async with places.turn:
+                artefact = await asyncio.to_thread(container.loads, content, name="ciphertext")
+                answer = await asyncio.to_thread(server.run, keys, artefact)
+                return Response(await asyncio.to_thread(container.dumps, answer), media_type=protocol.MEDIA_TYPE)
+
+    return app
+
+
+def _register(server: Server, content: bytes) -> str:
+    name = hashlib.sha256(content).hexdigest()
+    return server.register(container.loads(content, name="evaluation keys"), name)
+
+
+def limits(plan: CkksPlan) -> tuple[int, int]:
+    """Bytes an upload of evaluation keys, and one of ciphertexts, may have: what the plan predicts, and a margin.
+
+    A ciphertext has two polynomials of one 64-bit word for each prime and coefficient; the header is small.
+    """
+    p = plan.parameters
+    ciphertext = 16 * p.ring_degree * len(p.chain)
+    return 2 * plan.memory.keys + (1 << 24), 2 * ciphertext * len(plan.needs.inputs) + (1 << 24)
+
+
+class _Places:
+    """`waiting` requests beside the one whose turn it is may upload or wait; the rest get 503."""
+
+    def __init__(self, waiting: int) -> None:
+        self._free = waiting + 1
+        self.turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        if not self._free:
+            raise HTTPException(503, "the server is busy; try again later", {"Retry-After": "10"})
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    content = bytearray()
+    try:
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > limit:
+                    raise HTTPException(413, f"the body is larger than the {limit} bytes this program can need")
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not arrive within {UPLOAD_SECONDS} seconds") from error
+    return bytes(content)

@@ -1,0 +1,96 @@
+"""A client that talks to a server over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from vortex_crypto import container
+from vortex_crypto.container import Artefact
+from vortex_crypto.errors import InvalidInput, MalformedArtefact, MissingKey
+from vortex_crypto.nn.interface import Interface
+from vortex_crypto.serve import client as files
+from vortex_crypto.serve import protocol
+from vortex_crypto.serve.client import Client
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MAX_ANSWER = 1 << 30
+
+
+class RemoteServer:
+    """One server; evaluation keys are uploaded when it does not hold them."""
+
+    def __init__(self, url: str, *, timeout: float = 3600.0) -> None:
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=httpx.Timeout(timeout, connect=10.0))
+
+    def interface(self) -> Interface:
+        """What the served program expects and answers."""
+        return Interface.from_artefact(container.loads(self._request("GET", protocol.PROGRAM), name="the server"))
+
+    def register(self, content: bytes) -> str:
+        """Upload evaluation keys (a container's bytes); returns the name the server knows them by."""
+        answer = json.loads(self._request("POST", protocol.KEYS, content=content))
+        return str(answer["keys"])
+
+    def run(self, keys: str, ciphertexts: Artefact) -> Artefact:
+        """Send a ciphertext artefact and return the encrypted answer."""
+        content = self._request("POST", protocol.RUN, params={"keys": keys}, content=container.dumps(ciphertexts))
+        return container.loads(content, name="the server's answer")
+
+    def ask(self, inputs: Mapping[str, Array], keys: Path, *, insecure: bool = False) -> dict[str, Array]:
+        """Encrypt, send, decrypt; a key folder that does not exist is made first.
+
+        Raises:
+            ArtefactMismatch: the keys belong to another program than the one served.
+        """
+        interface = self.interface()
+        if not (keys / files.SECRET).exists():
+            Client(interface, insecure=insecure).save(keys)
+        client = Client.open(keys, interface, insecure=insecure)
+        answer = self._run(keys / files.EVALUATION, client.encrypt(inputs))
+        return client.decrypt(answer, batch=files.sample_count(interface, inputs))
+
+    def __enter__(self) -> RemoteServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def _run(self, evaluation: Path, encrypted: Artefact) -> Artefact:
+        with evaluation.open("rb") as file:
+            name = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            return self.run(name, encrypted)
+        except MissingKey:
+            self.register(evaluation.read_bytes())
+            return self.run(name, encrypted)
+
+    def _request(self, method: str, path: str, **arguments: Any) -> bytes:
+        try:
+            with self._http.stream(method, path, **arguments) as response:
+                content = bytearray()
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > MAX_ANSWER:
+                        raise MalformedArtefact(f"the server's answer is larger than {MAX_ANSWER} bytes")
+        except httpx.HTTPError as error:
+            raise InvalidInput(f"{self._http.base_url}: {error or type(error).__name__}") from error
+        if response.status_code == 404:
+            raise MissingKey(_reason(bytes(content)))
+        if response.status_code != 200:
+            raise InvalidInput(f"the server refused ({response.status_code}): {_reason(bytes(content))}")
+        return bytes(content)
+
+
+def _reason(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["error"])
+    except (ValueError, KeyError, TypeError):
+        return content[:200].decode(errors="replace")
