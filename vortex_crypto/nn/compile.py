@@ -353,7 +353,7 @@ class _Backend:
             rotation_keys=len(plan.keys.rotations),
             key_bytes=plan.memory.keys,
             memory_bytes=plan.memory.total,
-            seconds=None,
+            seconds=sum(plan.latency.values()),
             approximation_error=context.approximation_error,
             noise_error=noise,
             precision_bits=precision(context.approximation_error, noise),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from vortex_crypto.fhe.circuit import Instruction, Op
+from vortex_crypto.fhe.interpret.counts import counts, totals
 from vortex_crypto.fhe.plan import CkksPlan
 from vortex_crypto.nn.passes.approximate import Approximation
 
@@ -51,13 +52,14 @@ class ActivationReport(_Frozen):
 
 
 class LayerReport(_Frozen):
-    """What one layer costs: levels it takes, and instructions by kind."""
+    """What one layer costs: levels it takes, operations by kind, predicted seconds on one thread."""
 
     origin: str
     depth: int
     rotations: int
     products: int
     plain_products: int
+    seconds: float
 
 
 class TensorReport(_Frozen):
@@ -78,7 +80,7 @@ class Report(_Frozen):
         dropped: nodes left off the end of the model, on request.
         rotation_keys: rotations that have switching keys.
         key_bytes, memory_bytes: predicted, of the evaluation keys in memory and of a run in all.
-        seconds: predicted for one run, single-threaded; None where the back end has no measured table.
+        seconds: predicted for one run, single-threaded.
         approximation_error: mean absolute error of the outputs on the samples, polynomials alone.
         noise_error: predicted root mean square error of the outputs from encryption alone.
         precision_bits: -log2 of both together; precision_asked is what was asked.
@@ -100,7 +102,7 @@ class Report(_Frozen):
     rotation_keys: int
     key_bytes: int
     memory_bytes: int
-    seconds: float | None
+    seconds: float
     approximation_error: float
     noise_error: float
     precision_bits: float
@@ -115,10 +117,10 @@ class Report(_Frozen):
 
 
 def layer_reports(plan: CkksPlan) -> tuple[LayerReport, ...]:
-    """Levels and instructions of a lowered circuit by origin, in the order of the circuit.
+    """What each layer of a lowered circuit costs, in the order of the circuit.
 
     Relinearisations and rescales stand where their result is needed first; they count for the layer whose product they
-    complete.
+    complete as far as levels go, and where they stand for the time.
     """
     groups: dict[str, list[Instruction]] = {}
     maker: dict[int, str] = {}
@@ -127,7 +129,18 @@ def layer_reports(plan: CkksPlan) -> tuple[LayerReport, ...]:
         maker.update(dict.fromkeys(i.outs, origin))
         if i.op is not Op.INPUT:
             groups.setdefault(origin, []).append(i)
-    return tuple(_layer(origin, members, plan) for origin, members in groups.items())
+    counted, seconds = counts(plan.circuit), plan.latency
+    return tuple(
+        LayerReport(
+            origin=origin,
+            depth=_depth(members, plan),
+            rotations=_number(counted.get(origin), "rotate", "hoisted_rotate"),
+            products=_number(counted.get(origin), "mul"),
+            plain_products=_number(counted.get(origin), "mul_plain", "mul_number"),
+            seconds=seconds.get(origin, 0.0),
+        )
+        for origin, members in groups.items()
+    )
 
 
 def activation_report(record: Approximation) -> ActivationReport:
@@ -142,23 +155,19 @@ def precision(approximation_error: float, noise_error: float) -> float:
 
 
 def operation_counts(plan: CkksPlan) -> dict[str, int]:
-    """Instructions of the lowered circuit by opcode."""
-    return {op.name.lower(): count for op, count in sorted(Counter(i.op for i in plan.circuit.instructions).items())}
+    """Operations of the lowered circuit by kind."""
+    return totals(counts(plan.circuit))
 
 
-def _layer(origin: str, members: Sequence[Instruction], plan: CkksPlan) -> LayerReport:
+def _depth(members: Sequence[Instruction], plan: CkksPlan) -> int:
     made = {wire for i in members for wire in i.outs}
     entering = [plan.states[w].level for i in members for w in i.args if w not in made]
     leaving = [plan.states[w].level for w in made]
-    kinds = Counter(i.op for i in members)
-    depth = max(max(entering, default=0) - min(leaving, default=0), 0)
-    return LayerReport(
-        origin=origin,
-        depth=depth if entering else 0,
-        rotations=kinds[Op.ROTATE],
-        products=kinds[Op.MUL],
-        plain_products=kinds[Op.MUL_PLAIN],
-    )
+    return max(max(entering) - min(leaving), 0) if entering and leaving else 0
+
+
+def _number(counter: Counter[tuple[str, int]] | None, *kinds: str) -> int:
+    return sum(count for (kind, _), count in (counter or {}).items() if kind in kinds)
 
 
 def _summary(report: Report) -> Any:
@@ -176,7 +185,7 @@ def _summary(report: Report) -> Any:
         "operations": ", ".join(f"{count} {name}" for name, count in report.operations.items()),
         "keys": f"{report.rotation_keys} rotations, {report.key_bytes / 1e6:.0f} MB",
         "memory": f"{report.memory_bytes / 1e6:.0f} MB",
-        "latency": "no table for this back end" if report.seconds is None else f"{report.seconds:.1f} s, one thread",
+        "latency": f"{report.seconds:.1f} s a ciphertext predicted, one thread",
         "precision": f"{report.precision_bits:.1f} bits predicted, {report.precision_asked:g} asked "
         f"(polynomials {report.approximation_error:.2g}, encryption {report.noise_error:.2g})",
     }
@@ -214,8 +223,9 @@ def _layer_table(layers: Sequence[LayerReport]) -> Any:
     from rich.table import Table
 
     table = Table(title="Layers", title_justify="left")
-    for heading in ("layer", "levels", "rotations", "products", "plain products"):
+    for heading in ("layer", "levels", "rotations", "products", "plain products", "seconds"):
         table.add_column(heading)
     for row in layers:
-        table.add_row(row.origin, *(str(n) for n in (row.depth, row.rotations, row.products, row.plain_products)))
+        numbers = (row.depth, row.rotations, row.products, row.plain_products)
+        table.add_row(row.origin, *(str(n) for n in numbers), f"{row.seconds:.2f}")
     return table
