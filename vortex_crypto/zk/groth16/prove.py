@@ -1,6 +1,6 @@
 """The Groth16 prover, plain or with Pedersen commitments; equations in `keys`.
 
-A proof's randomness r, s and the masks of fresh commitments come from the operating system. The prover does not run in
+A proof's randomness and the masks of fresh commitments come from the operating system. The prover does not run in
 constant time.
 """
 
@@ -196,7 +196,7 @@ def _proof(
     threads: int,
     tell: Progress,
 ) -> Proof:
-    g1, r, s = kernels.g1, secrets.randbelow(R), secrets.randbelow(R)
+    g1 = kernels.g1
     tell("quotient", 0.25)
     quotient = _quotient(key, witness, kernels, threads)
     tell("H", 0.35)
@@ -205,22 +205,29 @@ def _proof(
     tell("A", 0.5)
     a = g1.msm(key.a_query, witness, threads=threads)
     tell("B", 0.6)
-    b1 = g1.msm(key.b_g1_query, witness, threads=threads)
-    tell("B over G2", 0.7)
-    b2 = kernels.g2.msm(key.b_g2_query, witness, threads=threads)
-    tell("C", 0.9)
+    b = kernels.g2.msm(key.b_g2_query, witness, threads=threads)
+    tell("C", 0.85)
     c = g1.msm(key.c_query, np.ascontiguousarray(witness[key.first_private :]), threads=threads)
-
-    def combine(*terms: tuple[Array, int]) -> Array:
-        return g1.msm(np.stack([p for p, _ in terms]), np.stack([one(k % R) for _, k in terms]))
-
-    verifying = key.verifying
-    proof_a = combine((verifying.alpha_g1, 1), (a, 1), (key.delta_g1, r))
-    proof_b1 = combine((key.beta_g1, 1), (b1, 1), (key.delta_g1, s))
-    proof_b2 = kernels.g2.msm(np.stack([verifying.beta_g2, b2, verifying.delta_g2]), np.stack([one(1), one(1), one(s)]))
-    proof_c = combine((c, 1), (h, 1), (proof_a, s), (proof_b1, r), (key.delta_g1, -r * s))
+    a = g1.add(a[None], key.verifying.alpha_g1[None])[0]
+    b = kernels.g2.add(b[None], key.verifying.beta_g2[None])[0]
+    c = g1.add(c[None], h[None])[0]
+    randomised = _randomise(key, a, b, c, kernels)
     tell("done", 1.0)
-    return Proof(proof_a, proof_b2, proof_c, points, knowledge)
+    return Proof(*randomised, points, knowledge)
+
+
+def _randomise(key: ProvingKey, a: Array, b: Array, c: Array, kernels: FieldKernels) -> tuple[Array, Array, Array]:
+    """(A/t, t·(B + s·δ), C + s·A) with random t and s: the proof of `keys` with r = s = 0, made zero-knowledge.
+
+    The first two are uniform and independent of the witness (A is not infinity but by chance 1/r) and the equation then
+    fixes the third, as with the paper's r and s: the distributions are the same. It spares the sum over B in G1.
+    """
+    t, s = 1 + secrets.randbelow(R - 1), secrets.randbelow(R)
+    proof_a = kernels.g1.multiply(a[None], one(pow(t, -1, R))[None])[0]
+    pair = np.stack([b, key.verifying.delta_g2])
+    proof_b = kernels.g2.msm(pair, np.stack([one(t), one(t * s % R)]))
+    proof_c = kernels.g1.msm(np.stack([c, a]), np.stack([one(1), one(s)]))
+    return proof_a, proof_b, proof_c
 
 
 def _quotient(key: ProvingKey, witness: Array, kernels: FieldKernels, threads: int) -> Array:
