@@ -5,11 +5,13 @@ With CI=true or VORTEX_REQUIRE_FOREIGN=1 they fail instead. Install with `npm ci
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,77 @@ class Node:
         answer = self.ask(call=name, args=[str(a) if isinstance(a, Path) else a for a in args])
         assert "error" not in answer, answer
         return answer["result"]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A circuit that circom compiled, and the witness that its WebAssembly made."""
+
+    name: str
+    r1cs: Path
+    wtns: Path
+    public: list[int]
+
+
+class Workshop:
+    """A folder where circuits are compiled and powers of tau made, each once a session."""
+
+    def __init__(self, folder: Path, node: Node) -> None:
+        self.folder, self._node = folder, node
+        self._compiled: dict[str, Compiled] = {}
+        self._powers: dict[int, Path] = {}
+
+    def circuit(self, name: str) -> Compiled:
+        if name not in self._compiled:
+            inputs, public = CIRCUITS[name]
+            if not (self.folder / "circomlib").exists():  # the compiler's sandbox follows no link out of its folder
+                shutil.copytree(MODULES / "circomlib" / "circuits", self.folder / "circomlib" / "circuits")
+            shutil.copy(HERE / "circuits" / f"{name}.circom", self.folder)
+            circom = [
+                "node",
+                str(MODULES / ".bin" / "circom2"),
+                f"{name}.circom",
+                "--r1cs",
+                "--wasm",
+                "--O2",
+                "-l",
+                ".",
+            ]
+            subprocess.run(circom, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+            wtns = self.folder / f"{name}.wtns"
+            self._node.call("wtns.calculate", inputs, self.folder / f"{name}_js" / f"{name}.wasm", wtns)
+            self._compiled[name] = Compiled(name, self.folder / f"{name}.r1cs", wtns, public)
+        return self._compiled[name]
+
+    def powers(self, power: int) -> Path:
+        """Powers of tau from snarkjs: one contribution and a beacon, prepared for phase 2."""
+        if power not in self._powers:
+            steps = [self.folder / f"{power}.{step}.ptau" for step in range(4)]
+            self._node.call("powersOfTau.newAccumulator", power, steps[0])
+            self._node.call("powersOfTau.contribute", steps[0], steps[1], "first", "text")
+            self._node.call("powersOfTau.beacon", steps[1], steps[2], "beacon", "0102030405060708", 10)
+            self._node.call("powersOfTau.preparePhase2", steps[2], steps[3])
+            self._powers[power] = steps[3]
+        return self._powers[power]
+
+
+def _bits(data: bytes) -> list[int]:
+    return [byte >> 7 - i & 1 for byte in data for i in range(8)]
+
+
+# The hash of (1, 2) is the published one of circomlib's parameters, t = 3.
+_POSEIDON_1_2 = 7853200120776062878684798364095072458815029376092732009249414926327459813530
+CIRCUITS: dict[str, tuple[dict[str, Any], list[int]]] = {
+    "multiplier": ({"a": "3", "b": "5", "c": "11"}, [3 * 5 * 11 + 7 * 3 - 5, 11]),
+    "poseidon": ({"a": ["1", "2"]}, [_POSEIDON_1_2]),
+    "sha256": ({"in": _bits(b"abc")}, _bits(hashlib.sha256(b"abc").digest())),
+}
+"""Inputs and expected public values of the circuits of this folder."""
+
+
+@pytest.fixture(scope="session")
+def workshop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("workshop"), node)
 
 
 @pytest.fixture(scope="session")

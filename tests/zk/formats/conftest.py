@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from vortex_crypto.arith.field import engine
 from vortex_crypto.arith.field.kernels import FieldKernels
+from vortex_crypto.zk.field import default_kernels
 
 VECTORS = Path(__file__).parent / "vectors"
 
 
 @pytest.fixture(scope="session")
 def kernels() -> FieldKernels:
-    return engine("reference")
+    return default_kernels()
 
 
 @pytest.fixture(scope="session")
