@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import sympy
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, NotImplemented
 
-from vortex_crypto.nn.forms import Affine, Bilinear, Elementwise, Form, Unsupported, X
+from tests.nn.forms import apply
+from vortex_crypto.nn.forms import Affine, Unsupported
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.op import CODES, DTYPES, Inputs, Sample
 from vortex_crypto.nn.ops import ROSTER
@@ -31,17 +31,6 @@ _QUIET = onnxruntime.SessionOptions()
 _QUIET.log_severity_level = 4
 _QUIET.intra_op_num_threads = 1
 SAMPLES = dict(_samples())
-
-
-def apply(form: Form, arrays: tuple[Array | None, ...]) -> Array:
-    """The numbers a form stands for, flat."""
-    flat = [None if a is None else np.asarray(a, np.float64).ravel() for a in arrays]
-    if isinstance(form, Affine):
-        return form.bias + sum(np.asarray(m @ flat[k]) for k, m in form.maps.items())
-    if isinstance(form, Bilinear):
-        return np.asarray(form.total @ ((form.left @ flat[form.a]) * (form.right @ flat[form.b])))
-    assert isinstance(form, Elementwise)
-    return np.asarray(sympy.lambdify(X, form.expression, ["scipy", "numpy"])(flat[form.arg])) + 0 * flat[form.arg]
 
 
 @pytest.mark.parametrize("key", SAMPLES)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 import networkx as nx
 import numpy as np
 
-from vortex_crypto.errors import InvalidGraph
+from vortex_crypto.errors import InvalidGraph, ShapeMismatch, VortexError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -78,6 +78,61 @@ class Value:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class Spec:
+    """Shape and dtype of one output."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A node's inputs as its operator sees them: a `Value` each, and the array of those that are constant.
+
+    Omitted optional inputs are None in both.
+    """
+
+    values: tuple[Value | None, ...]
+    constants: tuple[Array | None, ...]
+    bodies: Mapping[str, Graph] = field(default_factory=dict)
+    """The node's sub-graphs."""
+
+    @classmethod
+    def of(cls, graph: Graph, node: Node) -> Inputs:
+        """The inputs of `node` in `graph`."""
+        values = tuple(graph.values[name] if name else None for name in node.inputs)
+        return cls(values, tuple(graph.constants.get(name) for name in node.inputs), node.subgraphs)
+
+    @classmethod
+    def from_arrays(cls, arrays: Sequence[Array | None], constant: Sequence[int] = ()) -> Inputs:
+        """Inputs shaped like `arrays`, of which those at the positions `constant` are known."""
+        values = tuple(None if a is None else Value(f"x{i}", a.shape, a.dtype) for i, a in enumerate(arrays))
+        return cls(values, tuple(a if i in constant else None for i, a in enumerate(arrays)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Value:
+        value = self.values[index] if index < len(self.values) else None
+        if value is None:
+            raise ShapeMismatch(f"input {index} is missing")
+        return value
+
+    def has(self, index: int) -> bool:
+        """Whether input `index` is given."""
+        return index < len(self.values) and self.values[index] is not None
+
+    def constant(self, index: int) -> Array | None:
+        """The array of input `index`, None when it is omitted or not constant."""
+        return self.constants[index] if index < len(self.constants) else None
+
+    @property
+    def variable(self) -> tuple[int, ...]:
+        """Positions of the inputs that are given and not constant."""
+        return tuple(i for i, v in enumerate(self.values) if v is not None and self.constants[i] is None)
+
+
 class Operator(Protocol):
     """What the graph needs to know of an operator; `nn/op.py` has the whole of it."""
 
@@ -86,6 +141,10 @@ class Operator(Protocol):
 
     def ref(self, *arrays: Any, **bodies: Any) -> tuple[Array, ...]:
         """The meaning on NumPy arrays; an operator with sub-graphs gets them as callables."""
+        ...
+
+    def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
+        """Shapes and dtypes of the outputs."""
         ...
 
     def fingerprint(self) -> str:
@@ -198,13 +257,17 @@ class Graph:
         """Check the rules of the IR.
 
         Raises:
-            InvalidGraph: a cycle, an unknown or doubly defined value, or domains mixed without a conversion.
+            InvalidGraph: a cycle, a value nothing produces or of another shape than its operator gives, or domains
+                mixed without a conversion.
         """
         if not nx.is_directed_acyclic_graph(self.dag):
             raise InvalidGraph(f"graph {self.name!r} has a cycle: {nx.find_cycle(self.dag)}")
         for name in self.outputs:
             if name not in self.values:
                 raise InvalidGraph(f"graph output {name!r} is produced by nothing")
+        for name, array in self.constants.items():
+            if (array.shape, array.dtype) != (self.values[name].shape, self.values[name].dtype):
+                raise InvalidGraph(f"constant {name!r} is {array.dtype}{list(array.shape)}, declared otherwise")
         for node in self.nodes():
             self._verify_node(node)
 
@@ -220,6 +283,21 @@ class Graph:
             raise InvalidGraph(f"node {node.name!r} mixes domains {sorted(map(str, domains))} without a conversion")
         for graph in node.subgraphs.values():
             graph.verify()
+        self._verify_specs(node)
+
+    def _verify_specs(self, node: Node) -> None:
+        try:
+            specs = node.op.infer(Inputs.of(self, node))
+        except VortexError as error:
+            raise InvalidGraph(f"node {node.name!r} ({node.op.name}) does not take its inputs: {error}") from error
+        if len(node.outputs) > len(specs):
+            raise InvalidGraph(f"node {node.name!r} ({node.op.name}) has no output {len(specs)}")
+        for name, spec in zip(node.outputs, specs, strict=False):
+            if name and (self.values[name].shape, self.values[name].dtype) != (spec.shape, spec.dtype):
+                found, value = f"{spec.dtype}{list(spec.shape)}", self.values[name]
+                raise InvalidGraph(
+                    f"node {node.name!r} ({node.op.name}) makes {found}; {name!r} is {value.dtype}{list(value.shape)}"
+                )
 
     def hash(self) -> str:
         """Content hash (SHA-256, hex): structure, attributes, constants; names of nodes and values do not count."""
@@ -237,6 +315,28 @@ class Graph:
         digest.update(f"outputs {[ids[v] for v in self.outputs]}".encode())
         return digest.hexdigest()
 
+    def text(self) -> str:
+        """The graph for readers: one line a node, constants by shape alone, sub-graphs indented below their node."""
+        parameters = ", ".join(_described(self.values[name]) for name in self.inputs)
+        lines = [f"graph {self.name}({parameters}) {{"]
+        for node in self.nodes():
+            results = ", ".join(_described(self.values[name]) if name else "_" for name in node.outputs)
+            operands = ", ".join(self._operand(name) for name in node.inputs)
+            origin = f"  # {node.origin}" if node.origin not in ("", node.name, *node.outputs) else ""
+            lines.append(f"  {results} = {node.op.name}({operands}){_attributes(node.op)}{origin}")
+            for key, body in node.subgraphs.items():
+                inner = body.text().splitlines()
+                lines += [f"    {key}: {inner[0]}", *(f"    {line}" for line in inner[1:])]
+        return "\n".join([*lines, f"  return {', '.join(self.outputs)}", "}"])
+
+    def _operand(self, name: str) -> str:
+        array = self.constants.get(name)
+        if array is None:
+            return name or "_"
+        if array.size == 1:
+            return f"{array.reshape(-1)[0]}"
+        return f"{array.dtype}{list(array.shape)}"
+
     def _define(self, value: Value) -> None:
         if value.name in self.values:
             raise InvalidGraph(f"value {value.name!r} is defined twice")
@@ -245,3 +345,14 @@ class Graph:
 
 def _signature(value: Value) -> str:
     return f"{value.dtype}{list(value.shape)}:{value.domain}:{value.secrecy.value}:{value.range}"
+
+
+def _described(value: Value) -> str:
+    span = f" in [{value.range.low:.4g}, {value.range.high:.4g}]" if value.range is not None else ""
+    domain = "" if isinstance(value.domain, Real) else f" {value.domain}"
+    return f"{value.name}: {value.dtype}{list(value.shape)}{domain}{span}"
+
+
+def _attributes(op: Operator) -> str:
+    text = op.fingerprint().partition("(")[2].removesuffix(")")
+    return f" {{{text if len(text) <= 160 else text[:157] + '...'}}}" if text else ""

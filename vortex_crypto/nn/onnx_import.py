@@ -8,47 +8,38 @@ Functions of the model, and operators that ONNX defines by others (`Attention`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnx.checker
 import onnx.defs
 import onnx.numpy_helper
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from vortex_crypto.errors import InvalidModel, ShapeMismatch, UnsupportedOp
 from vortex_crypto.nn.ir import Array, Graph, Node, Secrecy, Value
-from vortex_crypto.nn.op import DTYPES, Inputs, Op, Spec, dtype_of
+from vortex_crypto.nn.onnx_file import (
+    REFUSALS,
+    Limits,
+    array_of,
+    attribute_value,
+    check,
+    checked_size,
+    dense_of,
+    domain_of,
+    load_external,
+    read_model,
+)
+from vortex_crypto.nn.op import Composite, Inputs, Op, Spec, dtype_of
 from vortex_crypto.nn.ops import ROSTER
 from vortex_crypto.nn.ops.control import If, Loop, Scan
 from vortex_crypto.nn.ops.reshape import Identity
 
 NEWEST_OPSET: int = onnx.defs.onnx_opset_version()
 OLDEST_OPSET = 7
-
-_REFUSALS = (ValueError, IndexError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError)
-"""What NumPy and Python raise for operands that do not fit."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a model may ask for; a larger one is refused before memory is taken."""
-
-    file_bytes: int = 2 << 30
-    nodes: int = 100_000
-    elements: int = 1 << 28
-    """of one tensor"""
-    constants: int = 1 << 30
-    """elements of all constants together"""
-    depth: int = 16
-    """of sub-graphs and functions in one another"""
-    iterations: int = 1024
-    """of a loop that is unrolled"""
 
 
 def import_onnx(
@@ -69,14 +60,14 @@ def import_onnx(
         ShapeMismatch: operands that do not fit their operator.
     """
     limits = limits or Limits()
-    proto, folder = _read(model, limits)
-    _load_external(proto, folder, limits)
-    _check(proto)
+    proto, folder = read_model(model, limits)
+    load_external(proto, folder, limits)
+    check(proto)
     graph = Graph(proto.graph.name or "graph")
-    opsets = {_domain(entry.domain): entry.version for entry in proto.opset_import}
+    opsets = {domain_of(entry.domain): entry.version for entry in proto.opset_import}
     if not OLDEST_OPSET <= opsets.get("", NEWEST_OPSET) <= NEWEST_OPSET:
         raise InvalidModel(f"the model uses opset {opsets['']}; this version reads {OLDEST_OPSET} to {NEWEST_OPSET}")
-    functions = {(_domain(f.domain), f.name): f for f in proto.functions}
+    functions = {(domain_of(f.domain), f.name): f for f in proto.functions}
     scope = _Scope(graph, opsets)
     importer = _Importer(limits, functions)
     importer.bind_inputs(proto.graph, scope, _Binding(batch, dict(inputs or {}), dict(constants or {})))
@@ -85,137 +76,6 @@ def import_onnx(
     _prune(graph)
     graph.verify()
     return graph
-
-
-def _domain(name: str) -> str:
-    return "" if name == "ai.onnx" else name
-
-
-# Reading: bytes, limits, external data.
-
-
-def _read(model: str | Path | bytes | onnx.ModelProto, limits: Limits) -> tuple[onnx.ModelProto, Path | None]:
-    if isinstance(model, onnx.ModelProto):
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        return copy, None
-    folder = None
-    if isinstance(model, str | Path):
-        path = Path(model)
-        if not path.is_file():
-            raise InvalidModel(f"there is no file {str(path)!r}")
-        if path.stat().st_size > limits.file_bytes:
-            raise InvalidModel(f"{str(path)!r} has {path.stat().st_size} bytes, more than {limits.file_bytes}")
-        model, folder = path.read_bytes(), path.parent
-    proto = onnx.ModelProto()
-    try:
-        proto.ParseFromString(model)
-    except (DecodeError, RuntimeError) as error:
-        raise InvalidModel(f"this is no ONNX model: {error}") from error
-    if not proto.opset_import or not proto.HasField("graph"):
-        raise InvalidModel("this is no ONNX model: it has no graph or names no opset")
-    return proto, folder
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """`graph` and all graphs inside its nodes."""
-    waiting = [graph]
-    while waiting:
-        found = waiting.pop()
-        yield found
-        waiting += [a.g for node in found.node for a in node.attribute if a.HasField("g")]
-
-
-def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    for graph in _graphs(proto.graph):
-        yield from graph.initializer
-        yield from (a.t for node in graph.node for a in node.attribute if a.HasField("t"))
-        for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
-
-
-def _load_external(proto: onnx.ModelProto, folder: Path | None, limits: Limits) -> None:
-    """Check the sizes of all tensors, and put the bytes of those kept in other files into the model."""
-    total = 0
-    for tensor in _tensors(proto):
-        size = _size(tensor.name, tensor.dims, limits)
-        total += size
-        if total > limits.constants:
-            raise InvalidModel(f"the model's constants have more than {limits.constants} elements")
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor.raw_data = _external_bytes(tensor, size, folder)
-            del tensor.external_data[:]
-            tensor.data_location = onnx.TensorProto.DEFAULT
-
-
-def _size(name: str, dims: Sequence[int], limits: Limits) -> int:
-    if any(d < 0 for d in dims) or len(dims) > 64:
-        raise InvalidModel(f"tensor {name!r} has the impossible shape {list(dims)[:65]}")
-    size = prod(int(d) for d in dims)
-    if size > limits.elements:
-        raise InvalidModel(f"tensor {name!r} of shape {list(dims)} has more than {limits.elements} elements")
-    return size
-
-
-def _external_bytes(tensor: onnx.TensorProto, size: int, folder: Path | None) -> bytes:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = entries.get("location", "")
-    if folder is None:
-        raise InvalidModel(f"tensor {tensor.name!r} lies in {location!r}; give the model as a path to read it")
-    relative = Path(location)
-    if not location or "\0" in location or relative.is_absolute() or ".." in relative.parts or "\\" in location:
-        raise InvalidModel(f"tensor {tensor.name!r} lies in {location!r}, outside of the model's folder")
-    home = folder.resolve()
-    path = (home / relative).resolve()
-    if not path.is_relative_to(home) or not path.is_file():
-        raise InvalidModel(f"tensor {tensor.name!r} lies in {location!r}, which is no file of the model's folder")
-    bits = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
-    dtype = dtype_of(tensor.data_type)
-    wanted = -(-size * bits.get(dtype.name, dtype.itemsize * 8) // 8)
-    try:
-        offset, length = int(entries.get("offset", "0")), int(entries.get("length", wanted))
-    except ValueError as error:
-        raise InvalidModel(f"tensor {tensor.name!r} has an offset or length that is no number") from error
-    if offset < 0 or length != wanted or offset + length > path.stat().st_size:
-        raise InvalidModel(
-            f"tensor {tensor.name!r} needs {wanted} bytes at {offset} of {location!r}; they are not there"
-        )
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(length)
-
-
-def _check(proto: onnx.ModelProto) -> None:
-    """Structure and attribute types, by ONNX's own checker."""
-    try:
-        onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
-        text = str(error)
-        if "No Op registered" not in text and "No opset import" not in text:  # the walk names these with their node
-            raise InvalidModel(f"the model is not valid ONNX: {text.strip()}") from error
-    except (ValueError, RuntimeError) as error:
-        raise InvalidModel(f"the model cannot be checked: {error}") from error
-
-
-def _array(tensor: onnx.TensorProto) -> Array:
-    if tensor.data_type not in DTYPES:
-        raise InvalidModel(f"tensor {tensor.name!r} holds elements of type {tensor.data_type}, which are no numbers")
-    try:
-        return np.asarray(onnx.numpy_helper.to_array(tensor))
-    except _REFUSALS as error:
-        raise InvalidModel(f"tensor {tensor.name!r} is damaged: {error}") from error
-
-
-def _dense(sparse: onnx.SparseTensorProto, limits: Limits) -> Array:
-    size = _size(sparse.values.name, sparse.dims, limits)
-    values, places = _array(sparse.values), _array(sparse.indices)
-    if places.ndim == 2:
-        places = np.ravel_multi_index(tuple(places.T), tuple(sparse.dims))
-    if places.size != values.size or np.any((places < 0) | (places >= size)):
-        raise InvalidModel(f"sparse tensor {sparse.values.name!r} has indices outside of its shape")
-    dense = np.zeros(size, values.dtype)
-    dense[places] = values
-    return dense.reshape(tuple(sparse.dims))
 
 
 # Building the graph.
@@ -318,7 +178,7 @@ class _Importer:
             raise InvalidModel(f"input {value.name!r} has no shape; give one with inputs={{{value.name!r}: (...)}}")
         else:
             shape = tuple(self._dimension(value.name, i, d, binding, symbols) for i, d in enumerate(tensor.shape.dim))
-        _size(value.name, shape, self.limits)
+        checked_size(value.name, shape, self.limits)
         return Spec(shape, dtype)
 
     @staticmethod
@@ -339,10 +199,10 @@ class _Importer:
     def body(self, proto: onnx.GraphProto, scope: _Scope) -> None:
         """Import initialisers and nodes."""
         for tensor in proto.initializer:
-            scope.names[tensor.name] = scope.constant(tensor.name, _array(tensor))
+            scope.names[tensor.name] = scope.constant(tensor.name, array_of(tensor))
         for sparse in proto.sparse_initializer:
             name = sparse.values.name
-            scope.names[name] = scope.constant(name, _dense(sparse, self.limits))
+            scope.names[name] = scope.constant(name, dense_of(sparse, self.limits))
         for node in proto.node:
             self.node(node, scope)
 
@@ -378,11 +238,11 @@ class _Importer:
             if str(error).startswith("node "):
                 raise
             raise type(error)(f"node {name!r} ({proto.op_type}): {error}") from error
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise ShapeMismatch(f"node {name!r} ({proto.op_type}): operands do not fit: {error}") from error
 
     def _node(self, proto: onnx.NodeProto, name: str, scope: _Scope) -> None:
-        domain = _domain(proto.domain)
+        domain = domain_of(proto.domain)
         inputs = [scope.resolve(given) if given else "" for given in proto.input]
         while inputs and not inputs[-1]:
             inputs.pop()
@@ -432,7 +292,16 @@ class _Importer:
             operands += [""] * (slot + 1 - len(operands))
             narrow = array.astype(np.float32) if array.dtype == np.float64 else array
             operands[slot] = scope.constant(f"{call.name}/{slot}", narrow)
+        if isinstance(op, Composite):
+            return list(op.expand(partial(self._build, call), *operands))
         return self.add(op, operands, call)
+
+    def _build(self, call: _Call, op: Op, *operands: str | Array) -> str:
+        """One of the nodes a composite operator expands to."""
+        self.nodes += 1
+        base = f"{call.name}/{op.name}"
+        names = [o if isinstance(o, str) else call.scope.constant(f"{base}/{i}", o) for i, o in enumerate(operands)]
+        return self.add(op, names, call.made(base))[0]
 
     def add(self, op: Op, operands: Sequence[str], call: _Call, bodies: Mapping[str, Graph] | None = None) -> list[str]:
         """Add a node, or the constants it comes to."""
@@ -444,7 +313,7 @@ class _Importer:
         if len(wanted) > len(specs):
             raise UnsupportedOp("", op.name, f"it has no output {len(specs)} in this use.")
         for spec in specs:
-            _size(call.name, spec.shape, self.limits)
+            checked_size(call.name, spec.shape, self.limits)
         known = None if bodies else op.known(inputs)
         if known is not None:
             return [scope.constant(given or "_", array) for given, array in zip(wanted, known, strict=False)]
@@ -491,7 +360,7 @@ class _Importer:
         """Expand a call: the body's nodes with names of their own."""
         scope = self._deeper(call.scope)
         defaults = {a.name: a for a in function.attribute_proto}
-        opsets = {_domain(entry.domain): entry.version for entry in function.opset_import}
+        opsets = {domain_of(entry.domain): entry.version for entry in function.opset_import}
         operands = [*call.inputs, *[""] * (len(function.input) - len(call.inputs))]
         if len(operands) > len(function.input):
             raise InvalidModel(f"{len(call.inputs)} inputs are given to a function of {len(function.input)}")
@@ -649,7 +518,7 @@ class _Call:
 
     def values(self) -> dict[str, Any]:
         """The attributes as Python and NumPy values."""
-        return {key: _attribute(a) for key, a in self.attributes.items()}
+        return {key: attribute_value(a) for key, a in self.attributes.items()}
 
     def rebuilt(self) -> onnx.NodeProto:
         """The node with its attributes bound."""
@@ -662,25 +531,6 @@ class _Call:
     def made(self, output: str) -> _Call:
         """A call that makes one value of that name."""
         return replace(self, proto=onnx.NodeProto(op_type=self.proto.op_type, output=[output]))
-
-
-def _attribute(attribute: onnx.AttributeProto) -> Any:
-    kind = attribute.type
-    if kind == onnx.AttributeProto.TENSOR:
-        return _array(attribute.t)
-    if kind == onnx.AttributeProto.SPARSE_TENSOR:
-        return _dense(attribute.sparse_tensor, Limits())
-    if kind in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-        return None
-    try:
-        value = onnx.helper.get_attribute_value(attribute)
-        if isinstance(value, bytes):
-            return value.decode()
-        if isinstance(value, str | int | float):
-            return value
-        return tuple(v.decode() if isinstance(v, bytes) else v for v in value)
-    except (ValueError, TypeError) as error:
-        raise InvalidModel(f"attribute {attribute.name!r} is damaged: {error}") from error
 
 
 def _schema(call: _Call, domain: str) -> onnx.defs.OpSchema:

@@ -7,17 +7,18 @@ Semantics: https://onnx.ai/onnx/operators/.
 
 from __future__ import annotations
 
+import abc
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 import ml_dtypes
 import numpy as np
 
-from vortex_crypto.errors import InvalidModel, ShapeMismatch, UnsupportedOp
+from vortex_crypto.errors import InvalidModel, UnsupportedOp
 from vortex_crypto.nn.forms import Form, Unsupported
-from vortex_crypto.nn.ir import Array, Graph, Node, Value
+from vortex_crypto.nn.ir import Array, Inputs, Spec
 
 DTYPES: Mapping[int, np.dtype[Any]] = {
     code: np.dtype(kind)
@@ -30,6 +31,8 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
     }.items()
 }  # fmt: skip
 """NumPy dtype of each ONNX `TensorProto.DataType` code that tensors may have here (strings have none)."""
+
+__all__ = ["CODES", "DTYPES", "LEGACY", "Build", "Composite", "Inputs", "Op", "Sample", "Spec", "dtype_of"]
 
 CODES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
 """The inverse of `DTYPES`."""
@@ -48,61 +51,6 @@ def dtype_of(code: int) -> np.dtype[Any]:
     if code not in DTYPES:
         raise InvalidModel(f"tensor element type {code} is not a number type of ONNX")
     return DTYPES[code]
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Shape and dtype of one output."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """A node's inputs as its operator sees them: a `Value` each, and the array of those that are constant.
-
-    Omitted optional inputs are None in both.
-    """
-
-    values: tuple[Value | None, ...]
-    constants: tuple[Array | None, ...]
-    bodies: Mapping[str, Graph] = field(default_factory=dict)
-    """The node's sub-graphs."""
-
-    @classmethod
-    def of(cls, graph: Graph, node: Node) -> Inputs:
-        """The inputs of `node` in `graph`."""
-        values = tuple(graph.values[name] if name else None for name in node.inputs)
-        return cls(values, tuple(graph.constants.get(name) for name in node.inputs), node.subgraphs)
-
-    @classmethod
-    def from_arrays(cls, arrays: Sequence[Array | None], constant: Sequence[int] = ()) -> Inputs:
-        """Inputs shaped like `arrays`, of which those at the positions `constant` are known."""
-        values = tuple(None if a is None else Value(f"x{i}", a.shape, a.dtype) for i, a in enumerate(arrays))
-        return cls(values, tuple(a if i in constant else None for i, a in enumerate(arrays)))
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: int) -> Value:
-        value = self.values[index] if index < len(self.values) else None
-        if value is None:
-            raise ShapeMismatch(f"input {index} is missing")
-        return value
-
-    def has(self, index: int) -> bool:
-        """Whether input `index` is given."""
-        return index < len(self.values) and self.values[index] is not None
-
-    def constant(self, index: int) -> Array | None:
-        """The array of input `index`, None when it is omitted or not constant."""
-        return self.constants[index] if index < len(self.constants) else None
-
-    @property
-    def variable(self) -> tuple[int, ...]:
-        """Positions of the inputs that are given and not constant."""
-        return tuple(i for i, v in enumerate(self.values) if v is not None and self.constants[i] is None)
 
 
 @dataclass(frozen=True)
@@ -205,6 +153,19 @@ class Op:
                     f"its output shape hangs on the data of input {index} ({inputs[index].name!r}).",
                     "Make that input a constant of the model, or bind it with import_onnx(..., constants=...).",
                 )
+
+
+Build = Callable[..., str]
+"""`build(op, *operands)` adds a node and gives its first output; operands are values by name, or arrays."""
+
+
+@dataclass(frozen=True)
+class Composite(Op, abc.ABC):
+    """An operator that is others put together: it never stands in a graph."""
+
+    @abc.abstractmethod
+    def expand(self, build: Build, *inputs: str) -> tuple[str, ...]:
+        """Add the others; the values of all outputs."""
 
 
 def _text(value: Any) -> str:

@@ -45,6 +45,8 @@ def _to_exponent(x: Array, saturate: bool, round_mode: str) -> Array:
 def _form(inputs: Inputs, dtype: np.dtype[Any]) -> Form:
     if not _is_float(dtype) and _is_float(inputs[0].dtype):
         return Unsupported("a cast to integers jumps", "Keep the tensor in floating point.")
+    if dtype.itemsize < 2 and _is_float(dtype):
+        return Unsupported("a cast to so few bits jumps", "Keep the tensor in float16 or wider.")
     size = inputs[0].size
     return Affine({0: selection(np.arange(size), size)}, np.zeros(size))
 

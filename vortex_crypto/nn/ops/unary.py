@@ -44,6 +44,8 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(scipy.special.expit(x))
 
 
+Sigmoid = _unary("Sigmoid", _sigmoid, 1 / (1 + sympy.exp(-X)))
+
 OPERATORS: tuple[type[Unary], ...] = (
     _unary("Abs", np.abs, sympy.Abs(X)),
     _unary("Acos", np.arccos, sympy.acos(X)),
@@ -68,7 +70,7 @@ OPERATORS: tuple[type[Unary], ...] = (
     _unary("Reciprocal", lambda x: np.divide(1, x, dtype=x.dtype), 1 / X),
     _unary("Relu", lambda x: np.maximum(x, 0), sympy.Max(X, 0)),
     _unary("Round", _half_to_even, _not_smooth("Round")),
-    _unary("Sigmoid", _sigmoid, 1 / (1 + sympy.exp(-X))),
+    Sigmoid,
     _unary("Sign", np.sign, _not_smooth("Sign")),
     _unary("Sin", np.sin, sympy.sin(X)),
     _unary("Sinh", np.sinh, sympy.sinh(X)),

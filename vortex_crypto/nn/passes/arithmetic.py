@@ -20,7 +20,7 @@ from numpy.polynomial import chebyshev
 
 from vortex_crypto.errors import InvalidInput
 from vortex_crypto.nn.forms import Sparse, X
-from vortex_crypto.nn.ir import Array, Graph
+from vortex_crypto.nn.ir import Array, Graph, Inputs, Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,10 @@ class AffineOp:
         for matrix, x in zip(self.maps, samples, strict=True):
             total += (matrix @ x.T).T
         return total
+
+    def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
+        """A float64 tensor of `shape`."""
+        return (Spec(self.shape, np.dtype(np.float64)),)
 
     def ref(self, *arrays: Array) -> tuple[Array, ...]:
         """The map on one sample."""
@@ -61,6 +65,10 @@ class ElementwiseOp:
     def batched(self, samples: Array) -> Array:
         """The function on an array of any shape."""
         return function_of(self.expression)(samples)
+
+    def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
+        """A float64 tensor of `shape`."""
+        return (Spec(self.shape, np.dtype(np.float64)),)
 
     def ref(self, *arrays: Array) -> tuple[Array, ...]:
         """The function on one sample."""
@@ -90,6 +98,10 @@ class PolynomialOp:
         result: Array = chebyshev.chebval(samples, self.coefficients)
         return result
 
+    def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
+        """A float64 tensor of `shape`."""
+        return (Spec(self.shape, np.dtype(np.float64)),)
+
     def ref(self, *arrays: Array) -> tuple[Array, ...]:
         """The polynomial on one sample."""
         return _one_sample(self.batched, arrays, self.shape)
@@ -110,6 +122,10 @@ class ProductOp:
     def batched(self, left: Array, right: Array) -> Array:
         """The product of two arrays of one shape."""
         return np.asarray(left * right)
+
+    def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
+        """A float64 tensor of `shape`."""
+        return (Spec(self.shape, np.dtype(np.float64)),)
 
     def ref(self, *arrays: Array) -> tuple[Array, ...]:
         """The product on one sample."""
