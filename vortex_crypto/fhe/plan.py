@@ -180,7 +180,7 @@ def plan(
             if refused.reason != "primes":
                 raise
             continue  # so small a scale has too few primes in this ring; a larger one takes a larger scale
-        errors = predict(draft, parameters, samples=samples)
+        errors = predict(draft, parameters, samples=samples, trials=1)
         reached = min(error.bits for error in errors.values())
         best = max(best or (reached, literal.log_n), (reached, literal.log_n))
         if reached < precision_bits + SLACK_BITS:

@@ -48,6 +48,7 @@ class Split:
         return (offset - baby) % slots, baby % slots
 
 
+@lru_cache(maxsize=4096)
 def split(body: LinearTransform, slots: int, n1: int, low: int = 0) -> Split:
     """The split of a transform for a given number of babies (a power of two up to the slots)."""
     shape = Split(n1, low, (), ())
@@ -90,9 +91,15 @@ def native_split(body: LinearTransform, slots: int) -> Split:
 
 def rotations(s: Split, slots: int, steps: Sequence[int] | None, *, giant: float = 1.0, baby: float = 1.0) -> float:
     """What the split's rotations cost."""
-    babies = sum(len(tree(b, steps, slots)) for b in s.babies)
-    giants = sum(len(tree(g, steps, slots)) for g in s.giants)
+    allowed = None if steps is None else tuple(steps)
+    babies = sum(_edges(b, allowed, slots) for b in s.babies)
+    giants = sum(_edges(g, allowed, slots) for g in s.giants)
     return giant * giants + baby * babies
+
+
+@lru_cache(maxsize=1 << 16)
+def _edges(targets: frozenset[int], steps: tuple[int, ...] | None, slots: int) -> int:
+    return len(targets - {0}) if steps is None else len(tree(targets, steps, slots))
 
 
 def tree(targets: Iterable[int], steps: Sequence[int] | None, slots: int) -> list[Edge]:

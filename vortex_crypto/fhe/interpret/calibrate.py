@@ -13,10 +13,13 @@ from vortex_crypto.container import replacing
 from vortex_crypto.fhe.backends import backend
 from vortex_crypto.fhe.circuit import Circuit, Constant, Op
 from vortex_crypto.fhe.interpret.latency import KINDS, Table, cache
+from vortex_crypto.fhe.packing import Diagonals
 from vortex_crypto.fhe.params import Parameters, ParametersLiteral, check
 from vortex_crypto.fhe.plan import CkksPlan
 
 _SAME = {"sub": "add", "negate": "add", "conjugate": "rotate", "hoisted_rotate": "rotate"}
+TRANSFORMS = (1, 3)
+"""Hoisted rotations of two native transforms, whose difference shows what one takes."""
 
 
 def calibrate(name: str, *, log_n: int = 13, levels: int = 4, repeat: int = 5, keep: bool = True) -> Table:
@@ -35,7 +38,7 @@ def calibrate(name: str, *, log_n: int = 13, levels: int = 4, repeat: int = 5, k
         log_n, (bits + 4,) + (bits,) * levels, (bits + 6,) * size, bits, digits=-(-(levels + 1) // size)
     )
     parameters = check(literal, insecure=True)
-    circuit = _every_kind(1 << (log_n - 1), levels)
+    circuit = _every_kind(1 << (log_n - 1), levels, native=Op.LINEAR_TRANSFORM in capabilities.native)
     plan = CkksPlan(circuit, parameters, name, 0.0, {})
     table = _fitted(circuit, parameters, _measured(plan, repeat))
     if keep:
@@ -44,8 +47,8 @@ def calibrate(name: str, *, log_n: int = 13, levels: int = 4, repeat: int = 5, k
     return table
 
 
-def _every_kind(slots: int, levels: int) -> Circuit:
-    """Each kind of operation at each level from the top to 1; origins name the kind and the level."""
+def _every_kind(slots: int, levels: int, *, native: bool) -> Circuit:
+    """Each kind of operation at each level from the top to 1; origins name the level."""
     c = Circuit(slots)
     vector = c.plain(np.random.default_rng(0).uniform(-1, 1, slots))
     for level in range(levels, 0, -1):
@@ -56,6 +59,9 @@ def _every_kind(slots: int, levels: int) -> Circuit:
             plain = c.append(Op.MUL_PLAIN, (x,), plain=vector, level=level)
             number = c.append(Op.MUL_PLAIN, (x,), plain=0.5, level=level)
             total = c.add(c.add(product, c.append(Op.ADD_PLAIN, (plain,), plain=vector)), number)
+            for babies in TRANSFORMS if native else ():
+                diagonals = Diagonals(slots, {k: np.cos(np.arange(slots) + k) for k in range(1, babies + 1)})
+                total = c.add(total, c.linear_transform([x], [[diagonals]])[0])
             c.output(f"y{level}", c.append(Op.RESCALE, (total,)))
     return c.freeze()
 
@@ -80,16 +86,25 @@ def _measured(plan: CkksPlan, repeat: int) -> list[float]:
 def _fitted(circuit: Circuit, parameters: Parameters, seconds: list[float]) -> Table:
     unit = parameters.ring_degree * math.log2(parameters.ring_degree)
     points: dict[str, list[tuple[int, float]]] = {}
+    transforms: dict[int, list[float]] = {}
     last = len(circuit.instructions) - 1
     for number, i in enumerate(circuit.instructions):
+        limbs, each = int(i.origin) + 1, seconds[number] / unit
         kind = "mul_number" if i.op is Op.MUL_PLAIN and not isinstance(i.plain, Constant) else i.op.name.lower()
-        if i.op is not Op.INPUT and number != last:  # the last one's time includes saving the outputs
-            points.setdefault(kind, []).append((int(i.origin) + 1, seconds[number] / unit))
-    costs: dict[str, tuple[float, float]] = {}
-    for kind, measured in points.items():
-        limbs = np.asarray([n for n, _ in measured], np.float64)
-        weights = 1 / limbs
-        matrix = np.stack([limbs * weights, limbs**2 * weights], axis=1)
-        solution, _ = nnls(matrix, np.asarray([t for _, t in measured]) * weights)
-        costs[kind] = (float(solution[0]), float(solution[1]))
-    return Table({kind: costs[_SAME.get(kind, kind)] for kind in KINDS})
+        if i.op is Op.LINEAR_TRANSFORM:
+            transforms.setdefault(limbs, []).append(each)
+        elif i.op is not Op.INPUT and number != last:  # the last one's time includes saving the outputs
+            points.setdefault(kind, []).append((limbs, each))
+    few, many = TRANSFORMS
+    for limbs, (smaller, larger) in transforms.items():
+        points.setdefault("hoisted_rotate", []).append((limbs, max(larger - smaller, 0.0) / (many - few)))
+    costs = {kind: _line(measured) for kind, measured in points.items()}
+    return Table({kind: costs.get(kind) or costs[_SAME[kind]] for kind in KINDS})
+
+
+def _line(points: list[tuple[int, float]]) -> tuple[float, float]:
+    """(a, b) >= 0 such that a n + b n^2 fits the points (n, t) with the least relative error."""
+    limbs = np.asarray([n for n, _ in points], np.float64)
+    matrix = np.stack([np.ones_like(limbs), limbs], axis=1)
+    solution, _ = nnls(matrix, np.asarray([t for _, t in points]) / limbs)
+    return float(solution[0]), float(solution[1])

@@ -54,6 +54,20 @@ DEFAULT = {
         "relinearize": (2.85e-9, 6.43e-10),
         "rescale": (1.17e-9, 8.4e-12),
     },
+    "vortex": {
+        "add": (8.0e-11, 3e-13),
+        "sub": (8.0e-11, 3e-13),
+        "negate": (8.0e-11, 3e-13),
+        "mul": (1.35e-10, 1.2e-12),
+        "add_plain": (1.66e-9, 0.0),
+        "mul_plain": (1.20e-10, 0.0),
+        "mul_number": (8.0e-11, 0.0),
+        "rotate": (1.36e-9, 3.3e-11),
+        "hoisted_rotate": (2.48e-10, 5.8e-11),
+        "conjugate": (1.36e-9, 3.3e-11),
+        "relinearize": (1.05e-9, 4.0e-11),
+        "rescale": (2.93e-10, 0.0),
+    },
 }
 """Shipped tables by back end, from `calibrate`."""
 
