@@ -45,8 +45,8 @@ template <class T, class Array>
 Array fresh(T*& data, std::vector<size_t> shape) {
     size_t size = 1;
     for (size_t extent : shape) size *= extent;
-    data = new T[size == 0 ? 1 : size];
-    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    data = static_cast<T*>(vx::allocate(size * sizeof(T)));
+    nb::capsule owner(data, [](void* p) noexcept { std::free(p); });
     return Array(data, shape.size(), shape.data(), owner);
 }
 Out limbs(u64*& data, std::vector<size_t> shape) { return fresh<u64, Out>(data, std::move(shape)); }

@@ -1,10 +1,27 @@
-#include "core_adx.hpp"
-#include "field_scalar.hpp"
+// AVX-512 IFMA: eight elements at a time wherever there are eight to take.
+#include "group_ifma.hpp"
+#include "ntt_ifma.hpp"
+#include "vectors_ifma.hpp"
 
 namespace vx {
+namespace {
+
+constexpr FieldOps make() {
+    using Fr = Fp<bn254::FrModulus, AdxCore>;
+    using Fq = Fp<bn254::FqModulus, AdxCore>;
+    FieldOps ops = scalar_ops<AdxCore>("ifma");
+    ops.fr = LaneVectors<Fr>::ops();
+    ops.fq = LaneVectors<Fq>::ops();
+    ops.g1 = LaneGroup<LanesOfG1, ScalarGroup<Fq, Fq>>::ops();
+    ops.g2 = LaneGroup<LanesOfG2, ScalarGroup<Fp2<Fq>, Fq>>::ops();
+    ops.ntt = LaneNtt<Fr>::ops();
+    return ops;
+}
+
+}  // namespace
 
 const FieldOps& field_ops_ifma() {
-    static constexpr FieldOps ops = scalar_ops<AdxCore>("ifma");
+    static constexpr FieldOps ops = make();
     return ops;
 }
 

@@ -14,6 +14,9 @@
 namespace vx {
 inline namespace VX_ISA {
 
+// Products of five vectors a side are worth inlining everywhere: a call would move them through memory.
+#define VX_INLINE inline __attribute__((always_inline))
+
 using Vec = __m512i;
 using Mask8 = __mmask8;
 
@@ -34,7 +37,27 @@ constexpr u64 multiple_of_p(int k, int i) {
     return limb;
 }
 
-inline Vec broadcast(u64 a) { return _mm512_set1_epi64((long long)a); }
+// Limb i of 2^k mod p in radix 2^52.
+template <class M>
+constexpr u64 power_of_two(int k, int i) {
+    u64 v[4] = {1, 0, 0, 0};
+    for (; k > 0; --k) {
+        u64 d[4] = {}, borrow = 0;
+        for (int j = 3; j > 0; --j) v[j] = v[j] << 1 | v[j - 1] >> 63;
+        v[0] <<= 1;
+        for (int j = 0; j < 4; ++j) {
+            const u64 t = v[j] - M::p(j);
+            d[j] = t - borrow;
+            borrow = (u64)(v[j] < M::p(j)) | (u64)(t < borrow);
+        }
+        for (int j = 0; j < 4; ++j) v[j] = borrow ? v[j] : d[j];
+    }
+    const u64 limbs[5] = {v[0] & mask52, (v[0] >> 52 | v[1] << 12) & mask52, (v[1] >> 40 | v[2] << 24) & mask52,
+                          (v[2] >> 28 | v[3] << 36) & mask52, v[3] >> 16};
+    return limbs[i];
+}
+
+VX_INLINE Vec broadcast(u64 a) { return _mm512_set1_epi64((long long)a); }
 
 template <class M, int B>
 struct Sum {
@@ -62,17 +85,20 @@ struct Lanes {
         for (int i = 0; i < 5; ++i) out.v[i] = _mm512_setzero_si512();
         return out;
     }
-    // One number in every lane.
-    static Lanes everywhere(const u64* limbs52) {
+    // 2^K mod p in every lane.
+    template <int K>
+    static Lanes two_to_the() {
+        constexpr u64 limbs[5] = {power_of_two<M>(K, 0), power_of_two<M>(K, 1), power_of_two<M>(K, 2), power_of_two<M>(K, 3),
+                                  power_of_two<M>(K, 4)};
         Lanes out;
-        for (int i = 0; i < 5; ++i) out.v[i] = broadcast(limbs52[i]);
+        for (int i = 0; i < 5; ++i) out.v[i] = broadcast(limbs[i]);
         return out;
     }
 };
 
 // Carries. Limbs of the sum are within ±2^62 and its value is not negative.
 template <class M, int B>
-inline Lanes<M, B> tight(const Sum<M, B>& a) {
+VX_INLINE Lanes<M, B> tight(const Sum<M, B>& a) {
     const Vec mask = broadcast(mask52);
     Lanes<M, B> out;
     Vec carry = a.v[0];
@@ -84,38 +110,48 @@ inline Lanes<M, B> tight(const Sum<M, B>& a) {
     return out;
 }
 template <class M, int B>
-inline const Lanes<M, B>& tight(const Lanes<M, B>& a) {
+VX_INLINE const Lanes<M, B>& tight(const Lanes<M, B>& a) {
     return a;
 }
 
 template <class M, int C, int D>
-inline Sum<M, C + D> plus(const Vec* a, const Vec* b) {
+VX_INLINE Sum<M, C + D> plus(const Vec* a, const Vec* b) {
     Sum<M, C + D> out;
     for (int i = 0; i < 5; ++i) out.v[i] = _mm512_add_epi64(a[i], b[i]);
     return out;
 }
 // a - b + Dp
 template <class M, int C, int D>
-inline Sum<M, C + D> minus(const Vec* a, const Vec* b) {
+VX_INLINE Sum<M, C + D> minus(const Vec* a, const Vec* b) {
     Sum<M, C + D> out;
     for (int i = 0; i < 5; ++i) {
         out.v[i] = _mm512_sub_epi64(_mm512_add_epi64(a[i], broadcast(multiple_of_p<M>(D, i))), b[i]);
     }
     return out;
 }
-template <template <class, int> class S, template <class, int> class T, class M, int C, int D>
-inline Sum<M, C + D> operator+(const S<M, C>& a, const T<M, D>& b) {
-    return plus<M, C, D>(a.v, b.v);
-}
-template <template <class, int> class S, template <class, int> class T, class M, int C, int D>
-inline Sum<M, C + D> operator-(const S<M, C>& a, const T<M, D>& b) {
-    return minus<M, C, D>(a.v, b.v);
+#define VX_LINEAR(S, T)                                            \
+    template <class M, int C, int D>                               \
+    VX_INLINE Sum<M, C + D> operator+(const S<M, C>& a, const T<M, D>& b) { return plus<M, C, D>(a.v, b.v); } \
+    template <class M, int C, int D>                               \
+    VX_INLINE Sum<M, C + D> operator-(const S<M, C>& a, const T<M, D>& b) { return minus<M, C, D>(a.v, b.v); }
+VX_LINEAR(Lanes, Lanes)
+VX_LINEAR(Lanes, Sum)
+VX_LINEAR(Sum, Lanes)
+VX_LINEAR(Sum, Sum)
+#undef VX_LINEAR
+
+// Bp - a
+template <class M, int B>
+VX_INLINE Sum<M, B> minus_of(const Lanes<M, B>& a) {
+    Sum<M, B> out;
+    for (int i = 0; i < 5; ++i) out.v[i] = _mm512_sub_epi64(broadcast(multiple_of_p<M>(B, i)), a.v[i]);
+    return out;
 }
 
 // t += a·y for one limb y, then t = (t + m·p) / 2^52 with the m that makes it exact: one row of a Montgomery product.
 // `low` of the lowest limb need not be computed: t + m·p has zeros there, so its carry is t's, rounded up.
 template <class M>
-inline void reduce_row(Vec* t) {
+VX_INLINE void reduce_row(Vec* t) {
     const Vec zero = _mm512_setzero_si512();
     const Vec m = _mm512_madd52lo_epu64(zero, t[0], broadcast(M::inv & mask52));
     const Vec carry = _mm512_srli_epi64(_mm512_add_epi64(t[0], broadcast(mask52)), 52);
@@ -127,15 +163,15 @@ inline void reduce_row(Vec* t) {
     for (int i = 0; i < 5; ++i) t[i] = t[i + 1];
     t[5] = zero;
 }
-inline void product_row(Vec* t, const Vec* a, Vec y) {
+VX_INLINE void product_row(Vec* t, const Vec* a, Vec y) {
     for (int i = 0; i < 5; ++i) t[i] = _mm512_madd52lo_epu64(t[i], a[i], y);
 }
-inline void product_row_high(Vec* t, const Vec* a, Vec y) {
+VX_INLINE void product_row_high(Vec* t, const Vec* a, Vec y) {
     for (int i = 0; i < 5; ++i) t[i + 1] = _mm512_madd52hi_epu64(t[i + 1], a[i], y);
 }
 
 template <class M>
-inline Lanes<M, 2> carried(const Vec* t) {
+VX_INLINE Lanes<M, 2> carried(const Vec* t) {
     Sum<M, 2> s;
     for (int i = 0; i < 5; ++i) s.v[i] = t[i];
     return tight(s);
@@ -143,7 +179,7 @@ inline Lanes<M, 2> carried(const Vec* t) {
 
 // ab/2^260 mod p in [0, 2p): the result is below (CD·p/2^260 + 1)p, and p/2^254 < 0.757.
 template <class M, int C, int D>
-inline Lanes<M, 2> multiply(const Vec* a, const Vec* b) {
+VX_INLINE Lanes<M, 2> multiply(const Vec* a, const Vec* b) {
     static_assert(C * D <= 84, "the product would leave [0, 2p)");
     Vec t[6];
     for (auto& limb : t) limb = _mm512_setzero_si512();
@@ -157,7 +193,7 @@ inline Lanes<M, 2> multiply(const Vec* a, const Vec* b) {
 }
 // (ab + cd)/2^260 mod p in [0, 2p), with one reduction for both products.
 template <class M, int A, int B, int C, int D>
-inline Lanes<M, 2> multiply_two(const Lanes<M, A>& a, const Lanes<M, B>& b, const Lanes<M, C>& c, const Lanes<M, D>& d) {
+VX_INLINE Lanes<M, 2> multiply_two(const Lanes<M, A>& a, const Lanes<M, B>& b, const Lanes<M, C>& c, const Lanes<M, D>& d) {
     static_assert(A * B + C * D <= 84, "the sum of products would leave [0, 2p)");
     Vec t[6];
     for (auto& limb : t) limb = _mm512_setzero_si512();
@@ -171,19 +207,48 @@ inline Lanes<M, 2> multiply_two(const Lanes<M, A>& a, const Lanes<M, B>& b, cons
     }
     return carried<M>(t);
 }
+template <class M, int C, int D>
+VX_INLINE Lanes<M, 2> product(const Lanes<M, C>& a, const Lanes<M, D>& b) {
+    return multiply<M, C, D>(a.v, b.v);
+}
 template <template <class, int> class S, template <class, int> class T, class M, int C, int D>
-inline Lanes<M, 2> operator*(const S<M, C>& a, const T<M, D>& b) {
-    return multiply<M, C, D>(tight(a).v, tight(b).v);
+VX_INLINE auto operator*(const S<M, C>& a, const T<M, D>& b) -> decltype(product(tight(a), tight(b))) {
+    return product(tight(a), tight(b));
 }
 
 template <class M, int C>
-inline Lanes<M, 2> square(const Lanes<M, C>& a) {
+VX_INLINE Lanes<M, 2> square(const Lanes<M, C>& a) {
     return a * a;
+}
+
+constexpr int larger(int a, int b) { return a > b ? a : b; }
+// Subtracts Kp where the top limb says that it fits, then carries. Uncarried limbs are within ±2^56, so that the top limb
+// is off by less than 16, a trifle of p.
+template <int K, class M, int B>
+VX_INLINE Lanes<M, larger(K + 1, B - K)> fold(const Sum<M, B>& a) {
+    Sum<M, larger(K + 1, B - K)> out;
+    const Mask8 above = _mm512_cmpgt_epi64_mask(a.v[4], broadcast(multiple_of_p<M>(K, 4) + 16));
+    for (int i = 0; i < 5; ++i) out.v[i] = _mm512_mask_sub_epi64(a.v[i], above, a.v[i], broadcast(multiple_of_p<M>(K, i)));
+    return tight(out);
+}
+// [0, 64p) -> [0, 2p): takes off qp for a quotient q guessed from the top limb, which is never too large and at most one and a
+// half too small (84 = floor(2^52 / (top of p + 1)), 0.7 % below the truth).
+template <class M, int B>
+VX_INLINE Lanes<M, 2> fit(const Lanes<M, B>& a) {
+    const Vec zero = _mm512_setzero_si512();
+    const Vec q = _mm512_madd52hi_epu64(zero, a.v[4], broadcast(mask52 / (multiple_of_p<M>(1, 4) + 1)));
+    Sum<M, 2> out;
+    for (int i = 0; i < 5; ++i) {
+        Vec t = _mm512_madd52lo_epu64(zero, q, broadcast(multiple_of_p<M>(1, i)));
+        if (i) t = _mm512_madd52hi_epu64(t, q, broadcast(multiple_of_p<M>(1, i - 1)));
+        out.v[i] = _mm512_sub_epi64(a.v[i], t);
+    }
+    return tight(out);
 }
 
 // a - kp where the lane's bit is set; exact comparison by the sign of the difference.
 template <class M, int K, int B>
-inline Lanes<M, B> subtract_if_not_below(const Lanes<M, B>& a) {
+VX_INLINE Lanes<M, B> subtract_if_not_below(const Lanes<M, B>& a) {
     Sum<M, B> d;
     for (int i = 0; i < 5; ++i) d.v[i] = _mm512_sub_epi64(a.v[i], broadcast(multiple_of_p<M>(K, i)));
     const Lanes<M, B> reduced = tight(d);
@@ -191,7 +256,7 @@ inline Lanes<M, B> subtract_if_not_below(const Lanes<M, B>& a) {
 }
 // [0, 2^k p) -> [0, p).
 template <class M, int B>
-inline Lanes<M, 1> canonical(const Lanes<M, B>& a) {
+VX_INLINE Lanes<M, 1> canonical(const Lanes<M, B>& a) {
     if constexpr (B == 1) {
         return a;
     } else {
@@ -203,14 +268,14 @@ inline Lanes<M, 1> canonical(const Lanes<M, B>& a) {
     }
 }
 template <class M, int B>
-inline Mask8 is_zero(const Lanes<M, B>& a) {
+VX_INLINE Mask8 is_zero(const Lanes<M, B>& a) {
     const Lanes<M, 1> c = canonical(a);
     const Vec any = _mm512_or_si512(_mm512_or_si512(c.v[0], c.v[1]), _mm512_or_si512(_mm512_or_si512(c.v[2], c.v[3]), c.v[4]));
     return _mm512_testn_epi64_mask(any, any);
 }
 
 // 8x8 transposition of 64-bit words.
-inline void transpose(Vec* r) {
+VX_INLINE void transpose(Vec* r) {
     Vec t[8];
     for (int i = 0; i < 8; i += 2) {
         t[i] = _mm512_unpacklo_epi64(r[i], r[i + 1]);
@@ -231,7 +296,7 @@ inline void transpose(Vec* r) {
 
 // Four vectors of 64-bit limbs -> five of 52 bits, times `Factor` (1 or 16).
 template <int Factor>
-inline void split(const Vec* a, Vec* out) {
+VX_INLINE void split(const Vec* a, Vec* out) {
     constexpr int shift = Factor == 16 ? 4 : 0;
     static_assert(Factor == 1 || Factor == 16);
     const Vec mask = broadcast(mask52);
@@ -245,7 +310,7 @@ inline void split(const Vec* a, Vec* out) {
     out[4] = _mm512_srli_epi64(a[3], 16 - shift);
 }
 // Five limbs of 52 bits, the value below 2^256 -> four of 64.
-inline void join(const Vec* a, Vec* out) {
+VX_INLINE void join(const Vec* a, Vec* out) {
     out[0] = _mm512_or_si512(a[0], _mm512_slli_epi64(a[1], 52));
     out[1] = _mm512_or_si512(_mm512_srli_epi64(a[1], 12), _mm512_slli_epi64(a[2], 40));
     out[2] = _mm512_or_si512(_mm512_srli_epi64(a[2], 24), _mm512_slli_epi64(a[3], 28));
@@ -253,7 +318,7 @@ inline void join(const Vec* a, Vec* out) {
 }
 
 // Eight consecutive elements of four limbs each <-> a vector a limb.
-inline void deinterleave(const u64* in, Vec* limbs) {
+VX_INLINE void deinterleave(const u64* in, Vec* limbs) {
     const Vec a = _mm512_loadu_si512(in), b = _mm512_loadu_si512(in + 8), c = _mm512_loadu_si512(in + 16),
               d = _mm512_loadu_si512(in + 24);
     const Vec first = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), second = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
@@ -264,7 +329,7 @@ inline void deinterleave(const u64* in, Vec* limbs) {
     limbs[2] = _mm512_shuffle_i64x2(ab23, cd23, 0x44);
     limbs[3] = _mm512_shuffle_i64x2(ab23, cd23, 0xee);
 }
-inline void interleave(const Vec* limbs, u64* out) {
+VX_INLINE void interleave(const Vec* limbs, u64* out) {
     const Vec ab01 = _mm512_shuffle_i64x2(limbs[0], limbs[1], 0x44), cd01 = _mm512_shuffle_i64x2(limbs[0], limbs[1], 0xee);
     const Vec ab23 = _mm512_shuffle_i64x2(limbs[2], limbs[3], 0x44), cd23 = _mm512_shuffle_i64x2(limbs[2], limbs[3], 0xee);
     const Vec low = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), high = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
@@ -276,7 +341,7 @@ inline void interleave(const Vec* limbs, u64* out) {
 
 // uint64 [8, 4], each in [0, p) -> the numbers times Factor.
 template <class M, int Factor = 1>
-inline Lanes<M, Factor> load(const u64* in) {
+VX_INLINE Lanes<M, Factor> load(const u64* in) {
     Vec limbs[4];
     deinterleave(in, limbs);
     Lanes<M, Factor> out;
@@ -284,7 +349,7 @@ inline Lanes<M, Factor> load(const u64* in) {
     return out;
 }
 template <class M, int B>
-inline void store(u64* out, const Lanes<M, B>& a) {
+VX_INLINE void store(u64* out, const Lanes<M, B>& a) {
     const Lanes<M, 1> c = canonical(a);
     Vec limbs[4];
     join(c.v, limbs);

@@ -1,0 +1,175 @@
+// Vector kernels of one field, eight elements at a time; what is left over goes one by one.
+#pragma once
+#include "field_scalar.hpp"
+#include "lanes_ifma.hpp"
+
+namespace vx {
+inline namespace VX_ISA {
+
+template <class F>
+struct LaneVectors {
+    using M = typename F::Modulus;
+    using Scalar = ScalarVectors<F>;
+    using Two = Lanes<M, 2>;
+
+    static size_t whole(size_t n) { return n / 8 * 8; }
+    static Lanes<M, 16> repeat(const u64* s) {
+        alignas(64) u64 copies[32];
+        for (int i = 0; i < 32; ++i) copies[i] = s[i % 4];
+        return load<M, 16>(copies);
+    }
+
+    static void mul(const u64* a, const u64* b, u64* out, size_t n) {
+        const size_t m = whole(n);
+        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, load<M, 16>(a + i) * load<M>(b + i));
+        Scalar::mul(a + 4 * m, b + 4 * m, out + 4 * m, n - m);
+    }
+    static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {
+        const size_t m = whole(n);
+        for (size_t i = 0; i < 4 * m; i += 32) {
+            store(out + i, tight(load<M, 16>(a + i) * load<M>(b + i) + load<M>(c + i)));
+        }
+        Scalar::mul_add(a + 4 * m, b + 4 * m, c + 4 * m, out + 4 * m, n - m);
+    }
+    static void scale(const u64* a, const u64* s, u64* out, size_t n) {
+        const size_t m = whole(n);
+        const Lanes<M, 16> factor = repeat(s);
+        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, factor * load<M>(a + i));
+        Scalar::scale(a + 4 * m, s, out + 4 * m, n - m);
+    }
+    static void inner_product(const u64* a, const u64* b, u64* out, size_t n) {
+        const size_t m = whole(n);
+        const Lanes<M, 1> one = Lanes<M, 1>::template two_to_the<260>();
+        Lanes<M, 34> sum = Lanes<M, 34>::zero();
+        for (size_t i = 0; i < 4 * m;) {
+            // Sixteen products below 2p each on what a product by one has brought below 2p.
+            Sum<M, 34> part;
+            const Two before = sum * one;
+            for (int k = 0; k < 5; ++k) part.v[k] = before.v[k];
+            for (int j = 0; j < 16 && i < 4 * m; ++j, i += 32) {
+                const Two product = load<M, 16>(a + i) * load<M>(b + i);
+                for (int k = 0; k < 5; ++k) part.v[k] = _mm512_add_epi64(part.v[k], product.v[k]);
+            }
+            sum = tight(part);
+        }
+        u64 parts[32];
+        store(parts, sum * one);
+        Scalar::inner_product(a + 4 * m, b + 4 * m, out, n - m);
+        for (int i = 0; i < 32; i += 4) Scalar::add(out, parts + i, out, 1);
+    }
+    static void powers(const u64* base, const u64* first, u64* out, size_t n) {
+        constexpr size_t chains = 4, width = 8 * chains;
+        Scalar::powers(base, first, out, n < width ? n : width);
+        if (n < width) return;
+        u64 step[4];
+        Scalar::power(base, width, step);
+        const Lanes<M, 16> factor = repeat(step);
+        Two value[chains];
+        for (size_t c = 0; c < chains; ++c) value[c] = load<M>(out + 32 * c);
+        size_t i = width;
+        for (; i + width <= n; i += width) {
+            for (size_t c = 0; c < chains; ++c) {
+                value[c] = value[c] * factor;
+                store(out + 4 * i + 32 * c, value[c]);
+            }
+        }
+        for (; i < n; ++i) Scalar::mul(out + 4 * (i - width), step, out + 4 * i, 1);
+    }
+    // Eight products side by side, kept in `out`; lanes of zeros count as one.
+    static void inverse(const u64* a, u64* out, size_t n) {
+        const size_t m = whole(n);
+        const Lanes<M, 1> one = Lanes<M, 1>::template two_to_the<260>(), down = Lanes<M, 1>::template two_to_the<256>();
+        Two product = one;
+        for (size_t i = 0; i < 4 * m; i += 32) {
+            store(out + i, product);
+            product = product * nonzero(load<M, 1>(a + i));
+        }
+        invert(product);
+        for (size_t i = 4 * m; i > 0;) {
+            i -= 32;
+            const Lanes<M, 1> number = load<M, 1>(a + i);
+            const Mask8 zeros = is_zero(number);
+            const Two value = product * load<M>(out + i) * down;
+            product = product * nonzero(number);
+            store(out + i, Two::select(zeros, Two::zero(), value));
+        }
+        Scalar::inverse(a + 4 * m, out + 4 * m, n - m);
+    }
+    // The element with R = 2^260 whose number with R = 2^256 this is, zeros replaced by one.
+    static Lanes<M, 2> nonzero(const Lanes<M, 1>& number) {
+        const Lanes<M, 1> one = Lanes<M, 1>::template two_to_the<260>();
+        const Two up = number * Lanes<M, 1>::template two_to_the<264>();
+        return Two::select(is_zero(number), one, up);
+    }
+    // 1/a lane by lane, R = 2^260 in and out, with one inversion. False, and a unchanged, if a lane is zero.
+    static bool invert(Two& a) {
+        alignas(64) u64 numbers[32];
+        F prefix[8];
+        store(numbers, a);
+        F* x = reinterpret_cast<F*>(numbers);
+        F product = F::one();
+        for (int i = 0; i < 8; ++i) {
+            prefix[i] = product;
+            product = product * x[i];
+        }
+        if (product.is_zero()) return false;
+        // With R = 2^256 the inverse of X is 2^512/X; wanted is 2^520/X.
+        const F up = F{{256, 0, 0, 0}} * F::template constant<M::r2>();
+        product = product.inverse() * up;
+        for (int i = 7; i >= 0; --i) {
+            const F value = product * prefix[i];
+            product = product * x[i];
+            x[i] = value;
+        }
+        a = load<M>(numbers);
+        return true;
+    }
+    static void to_montgomery(const u64* plain, u64* out, size_t n) {
+        const size_t m = whole(n);
+        const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<516>();
+        for (size_t i = 0; i < 4 * m; i += 32) {
+            Lanes<M, 6> any;  // 2^256 < 6p
+            Vec limbs[4];
+            deinterleave(plain + i, limbs);
+            split<1>(limbs, any.v);
+            store(out + i, any * factor);
+        }
+        Scalar::to_montgomery(plain + 4 * m, out + 4 * m, n - m);
+    }
+    static void from_montgomery(const u64* a, u64* out, size_t n) {
+        const size_t m = whole(n);
+        const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<4>();
+        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, load<M>(a + i) * factor);
+        Scalar::from_montgomery(a + 4 * m, out + 4 * m, n - m);
+    }
+    static void from_int64(const int64_t* values, u64* out, size_t n) {
+        const size_t m = whole(n);
+        const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<516>();
+        for (size_t i = 0; i < m; i += 8) {
+            const Vec v = _mm512_loadu_si512(values + i), magnitude = _mm512_abs_epi64(v);
+            Lanes<M, 1> small = Lanes<M, 1>::zero();
+            small.v[0] = _mm512_and_si512(magnitude, broadcast(mask52));
+            small.v[1] = _mm512_srli_epi64(magnitude, 52);
+            const Two product = small * factor;
+            store(out + 4 * i, Lanes<M, 4>::select(_mm512_movepi64_mask(v), tight(Two::zero() - product), product));
+        }
+        Scalar::from_int64(values + m, out + 4 * m, n - m);
+    }
+
+    static constexpr VectorOps ops() {
+        VectorOps table = Scalar::ops();
+        table.mul = mul;
+        table.mul_add = mul_add;
+        table.scale = scale;
+        table.inner_product = inner_product;
+        table.powers = powers;
+        table.inverse = inverse;
+        table.to_montgomery = to_montgomery;
+        table.from_montgomery = from_montgomery;
+        table.from_int64 = from_int64;
+        return table;
+    }
+};
+
+}  // namespace VX_ISA
+}  // namespace vx
