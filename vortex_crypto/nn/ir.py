@@ -315,7 +315,7 @@ class Graph:
         digest.update(f"outputs {[ids[v] for v in self.outputs]}".encode())
         return digest.hexdigest()
 
-    def text(self) -> str:
+    def to_text(self) -> str:
         """The graph for readers: one line a node, constants by shape alone, sub-graphs indented below their node."""
         parameters = ", ".join(_described(self.values[name]) for name in self.inputs)
         lines = [f"graph {self.name}({parameters}) {{"]
@@ -325,7 +325,7 @@ class Graph:
             origin = f"  # {node.origin}" if node.origin not in ("", node.name, *node.outputs) else ""
             lines.append(f"  {results} = {node.op.name}({operands}){_attributes(node.op)}{origin}")
             for key, body in node.subgraphs.items():
-                inner = body.text().splitlines()
+                inner = body.to_text().splitlines()
                 lines += [f"    {key}: {inner[0]}", *(f"    {line}" for line in inner[1:])]
         return "\n".join([*lines, f"  return {', '.join(self.outputs)}", "}"])
 

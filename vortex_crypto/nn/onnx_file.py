@@ -20,10 +20,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from vortex_crypto.errors import InvalidModel
 from vortex_crypto.nn.ir import Array
-from vortex_crypto.nn.op import DTYPES, dtype_of
-
-REFUSALS = (ValueError, IndexError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError)
-"""What NumPy and Python raise for operands that do not fit."""
+from vortex_crypto.nn.op import DTYPES, REFUSALS, dtype_of
 
 
 @dataclass(frozen=True)
@@ -137,13 +134,37 @@ def _external_bytes(tensor: onnx.TensorProto, size: int, folder: Path | None) ->
         return file.read(length)
 
 
+def _check_text(proto: onnx.ModelProto) -> None:
+    """Refuse names that are no UTF-8: protobuf hands them over as bytes."""
+    waiting: list[Any] = [proto]
+    while waiting:
+        for description, held in waiting.pop().ListFields():
+            if description.type == description.TYPE_MESSAGE:
+                waiting += [held] if hasattr(held, "ListFields") else held
+            elif description.type == description.TYPE_STRING and not _is_text(held):
+                raise InvalidModel(f"the model is damaged: a field {description.name!r} is no text")
+
+
+def _is_text(held: Any) -> bool:
+    return isinstance(held, str) or (not isinstance(held, bytes) and all(isinstance(text, str) for text in held))
+
+
+_LEFT_TO_IMPORT = ("No Op registered", "No opset import", "Field 'shape' of 'type' is required")
+"""What the importer says better, with the node's name, or does not mind: exporters leave out shapes of outputs."""
+
+
 def check(proto: onnx.ModelProto) -> None:
-    """Structure and attribute types, by ONNX's own checker."""
+    """Text that is text; structure and attribute types by ONNX's own checker.
+
+    Raises:
+        InvalidModel: what is wrong.
+    """
+    _check_text(proto)
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:
         text = str(error)
-        if "No Op registered" not in text and "No opset import" not in text:  # the walk names these with their node
+        if not any(known in text for known in _LEFT_TO_IMPORT):
             raise InvalidModel(f"the model is not valid ONNX: {text.strip()}") from error
     except (ValueError, RuntimeError) as error:
         raise InvalidModel(f"the model cannot be checked: {error}") from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ import numpy as np
 import onnx
 import onnx.defs
 import onnx.numpy_helper
+import onnx.shape_inference
 
 from vortex_crypto.errors import InvalidModel, ShapeMismatch, UnsupportedOp
 from vortex_crypto.nn.ir import Array, Graph, Node, Secrecy, Value
 from vortex_crypto.nn.onnx_file import (
-    REFUSALS,
     Limits,
     array_of,
     attribute_value,
@@ -33,7 +34,7 @@ from vortex_crypto.nn.onnx_file import (
     load_external,
     read_model,
 )
-from vortex_crypto.nn.op import Composite, Inputs, Op, Spec, dtype_of
+from vortex_crypto.nn.op import REFUSALS, Composite, Inputs, Op, Spec, dtype_of
 from vortex_crypto.nn.ops import ROSTER
 from vortex_crypto.nn.ops.control import If, Loop, Scan
 from vortex_crypto.nn.ops.reshape import Identity
@@ -142,6 +143,7 @@ class _Importer:
         self.limits = limits
         self.functions = functions
         self.nodes = 0
+        self.computed = 0
         self.control: dict[str, Callable[[_Call], list[str]]] = {"If": self._if, "Loop": self._loop, "Scan": self._scan}
 
     def bind_inputs(self, proto: onnx.GraphProto, scope: _Scope, binding: _Binding) -> None:
@@ -314,13 +316,22 @@ class _Importer:
             raise UnsupportedOp("", op.name, f"it has no output {len(specs)} in this use.")
         for spec in specs:
             checked_size(call.name, spec.shape, self.limits)
-        known = None if bodies else op.known(inputs)
+        known = None if bodies else self._known(op, inputs, specs)
         if known is not None:
             return [scope.constant(given or "_", array) for given, array in zip(wanted, known, strict=False)]
         names = tuple(scope.unique(given) if given else "" for given in wanted)
         values = [Value(n, s.shape, s.dtype, secrecy=Secrecy.PRIVATE) for n, s in zip(names, specs, strict=False) if n]
         scope.graph.add_node(replace(node, name=self._node_name(call.name, scope), outputs=names), values)
         return list(names)
+
+    def _known(self, op: Op, inputs: Inputs, specs: Sequence[Spec]) -> tuple[Array, ...] | None:
+        """The outputs, if they can be computed now and are not too much."""
+        if inputs.variable and type(op).known is Op.known:
+            return None
+        self.computed += sum(prod(spec.shape) for spec in specs)
+        if self.computed > self.limits.constants:
+            raise InvalidModel(f"what can be computed in advance has more than {self.limits.constants} elements")
+        return op.known(inputs)
 
     @staticmethod
     def _node_name(name: str, scope: _Scope) -> str:
@@ -341,9 +352,13 @@ class _Importer:
             types = [_type_proto(call.scope.graph.values[n]) if n else onnx.TypeProto() for n in call.inputs]
             versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
             if versions:
-                text = schema.get_context_dependent_function_with_opset_version(
-                    max(versions), call.rebuilt().SerializeToString(), [t.SerializeToString() for t in types]
-                )
+                node = call.rebuilt().SerializeToString()
+                try:
+                    text = schema.get_context_dependent_function_with_opset_version(
+                        max(versions), node, [t.SerializeToString() for t in types]
+                    )
+                except (RuntimeError, onnx.shape_inference.InferenceError) as error:
+                    raise InvalidModel(f"its definition by other operators does not fit: {error}") from error
                 function = onnx.FunctionProto.FromString(text)
         elif schema.has_function:
             versions = [v for v in schema.function_opset_versions if v <= opset]

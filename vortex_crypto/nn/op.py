@@ -32,7 +32,7 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
 }  # fmt: skip
 """NumPy dtype of each ONNX `TensorProto.DataType` code that tensors may have here (strings have none)."""
 
-__all__ = ["CODES", "DTYPES", "LEGACY", "Build", "Composite", "Inputs", "Op", "Sample", "Spec", "dtype_of"]
+__all__ = ["CODES", "DTYPES", "LEGACY", "REFUSALS", "Build", "Composite", "Inputs", "Op", "Sample", "Spec", "dtype_of"]
 
 CODES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
 """The inverse of `DTYPES`."""
@@ -154,6 +154,9 @@ class Op:
                     "Make that input a constant of the model, or bind it with import_onnx(..., constants=...).",
                 )
 
+
+REFUSALS = (ValueError, IndexError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError)
+"""What NumPy and Python raise for operands that do not fit an operator."""
 
 Build = Callable[..., str]
 """`build(op, *operands)` adds a node and gives its first output; operands are values by name, or arrays."""

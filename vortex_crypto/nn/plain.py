@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from vortex_crypto.errors import InvalidInput
+from vortex_crypto.errors import InvalidInput, ShapeMismatch
 from vortex_crypto.nn.ir import Array, Graph, Node
+from vortex_crypto.nn.op import REFUSALS
 
 Observer = Callable[[str, Array], None]
 
@@ -46,9 +47,11 @@ def execute(graph: Graph, inputs: Mapping[str, Array], observer: Observer | None
 
 def _run(node: Node, arrays: Mapping[str, Array]) -> tuple[Array, ...]:
     operands = [arrays[name] if name else None for name in node.inputs]
-    if not node.subgraphs:
-        return node.op.ref(*operands)
-    return node.op.ref(*operands, bodies={key: _callable(body) for key, body in node.subgraphs.items()})
+    bodies = {"bodies": {key: _callable(body) for key, body in node.subgraphs.items()}} if node.subgraphs else {}
+    try:
+        return node.op.ref(*operands, **bodies)
+    except (ShapeMismatch, *REFUSALS) as error:
+        raise InvalidInput(f"node {node.name!r} ({node.op.name}) cannot run on this input: {error}") from error
 
 
 def _callable(body: Graph) -> Callable[..., tuple[Array, ...]]:

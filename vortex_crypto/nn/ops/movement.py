@@ -206,6 +206,8 @@ class Split(Movement):
         axis = normalize_axis(self.axis, x.ndim)
         if split is None:
             count = self.num_outputs or 1
+            if not 1 <= count <= max(x.shape[axis], 1):
+                raise ShapeMismatch(f"{count} parts of a dimension of {x.shape[axis]}")
             each = -(-x.shape[axis] // count)
             sizes = [min(each, max(x.shape[axis] - i * each, 0)) for i in range(count)]
         else:

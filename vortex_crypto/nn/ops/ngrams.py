@@ -66,8 +66,8 @@ class TfIdfVectorizer(Op):
         return (y.astype(np.float32).reshape(*x.shape[:-1], -1),)
 
     def _grams(self, tokens: list[int]) -> Iterator[tuple[int, ...]]:
-        for n in range(self.min_gram_length, self.max_gram_length + 1):
-            for skip in range(1, (self.max_skip_count if n > 1 else 0) + 2):
+        for n in range(max(self.min_gram_length, 1), min(self.max_gram_length, len(tokens)) + 1):
+            for skip in range(1, min(self.max_skip_count if n > 1 else 0, len(tokens)) + 2):
                 for start in range(len(tokens) - skip * (n - 1)):
                     yield tuple(tokens[start : start + skip * (n - 1) + 1 : skip])
 

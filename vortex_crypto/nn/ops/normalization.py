@@ -243,10 +243,11 @@ class LRN(_PerSample):
     def ref(self, x: Array) -> tuple[Array, ...]:
         if self.size < 1 or x.ndim < 2:
             raise ShapeMismatch(f"size {self.size} and shape {list(x.shape)} do not fit LRN")
-        before, after = (self.size - 1) // 2, -(-(self.size - 1) // 2)
+        channels = x.shape[1]  # neighbours beyond them are zero
+        before, after = min((self.size - 1) // 2, channels), min(self.size // 2, channels)
         squares = np.square(wide(x))
         padded = np.pad(squares, [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)])
-        sums = np.asarray(sum(padded[:, i : i + x.shape[1]] for i in range(self.size)))
+        sums = np.asarray(sum(padded[:, i : i + channels] for i in range(before + after + 1)))
         return ((wide(x) / (self.bias + self.alpha / self.size * sums) ** self.beta).astype(x.dtype, copy=False),)
 
     @classmethod

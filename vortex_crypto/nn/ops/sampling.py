@@ -17,6 +17,9 @@ from vortex_crypto.nn.ops.base import wide
 from vortex_crypto.nn.ops.resize import cubic
 from vortex_crypto.nn.ops.windows import Geometry, geometry
 
+_MOST_SAMPLES = 4096
+"""of one cell of a region along one axis: no image is so large"""
+
 Taps = tuple[Array, Array]
 """Whole places around each coordinate and their weights: [batch, points, taps] both."""
 
@@ -149,6 +152,8 @@ class RoiAlign(Op):
         ):
             extent = high - low if half else max(high - low, 1.0)
             samples = self.sampling_ratio if self.sampling_ratio > 0 else max(int(np.ceil(extent / count)), 1)
+            if not (count >= 1 and samples <= _MOST_SAMPLES):
+                raise ShapeMismatch(f"a region is cut into {count} cells of {samples} samples each")
             axes.append((low + (np.arange(count * samples) + 0.5) * extent / count / samples, samples, size))
         (y, rows, height), (x, columns, width) = axes
         grid = np.meshgrid(y, x, indexing="ij")

@@ -150,7 +150,10 @@ class MaxUnpool(Op):
     def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
         self.require_static(inputs)
         given = inputs.constant(2)
-        shape = self._inferred(inputs[0].shape) if given is None else tuple(int(d) for d in given)
+        inferred = self._inferred(inputs[0].shape)
+        shape = inferred if given is None else tuple(int(d) for d in given)
+        if len(shape) != len(inferred) or any(d < i for d, i in zip(shape, inferred, strict=True)):
+            raise ShapeMismatch(f"an output of shape {list(shape)} has no room for {list(inferred)}")
         return (Spec(shape, inputs[0].dtype),)
 
     def ref(self, x: Array, indices: Array, output_shape: Array | None = None) -> tuple[Array, ...]:

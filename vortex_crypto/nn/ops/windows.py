@@ -96,6 +96,8 @@ def geometry(
     elif auto_pad != "NOTSET":
         raise InvalidModel(f"auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {auto_pad!r}")
     begin, end = padding[:d], padding[d:]
+    if any(p > n + w for p, n, w in zip(padding, (*size, *size), (*spans, *spans), strict=True)):
+        raise ShapeMismatch(f"pads {list(padding)} are larger than input and window together")
     free = [n + b + e - w for n, b, e, w in zip(size, begin, end, spans, strict=True)]
     if min(free, default=0) < 0:
         raise ShapeMismatch(f"a window of {spans} is larger than the padded input {list(size)}")
