@@ -1,6 +1,8 @@
 // Memory that is used again: rows of residues are megabytes, and fresh pages cost more than the arithmetic on them.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <map>
@@ -27,7 +29,7 @@ public:
         }
     }
 
-    // 64-byte aligned, not cleared.
+    // Aligned to pages, not cleared.
     void* take(size_t bytes) {
         const size_t size = rounded(bytes);
         {
@@ -40,10 +42,16 @@ public:
                 return block;
             }
         }
-        void* block = std::aligned_alloc(kPage, size);
+        const bool large = size >= kHugePage;
+        void* block = std::aligned_alloc(large ? kHugePage : kPage, size);
         if (block == nullptr) {
             throw std::bad_alloc();
         }
+#if defined(MADV_HUGEPAGE)
+        if (large) {
+            madvise(block, size, MADV_HUGEPAGE);  // advice: what comes of it does not matter
+        }
+#endif
         return block;
     }
 
@@ -63,8 +71,11 @@ public:
     }
 
 private:
-    static constexpr size_t kPage = 4096;
-    static size_t rounded(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+    static constexpr size_t kPage = 4096, kHugePage = size_t{2} << 20;
+    static size_t rounded(size_t bytes) {
+        const size_t unit = bytes >= kHugePage ? kHugePage : kPage;
+        return (bytes + unit - 1) / unit * unit;
+    }
 
     const size_t keep_;
     std::mutex mutex_;

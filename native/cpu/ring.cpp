@@ -177,7 +177,7 @@ std::shared_ptr<const Ring::Galois> Ring::galois(u64 element) {
     auto made = std::make_shared<Galois>();
     const size_t blocks = n_ / 8, eighth = 2 * n_ / 8;
     const int bits = log2_exact(blocks);
-    made->block.resize(blocks);
+    made->block.resize(blocks + kPermutationPadding);
     made->kind.resize(blocks);
     for (size_t b = 0; b < blocks; ++b) {
         const size_t exponent = element * (2 * bit_reverse(b, bits) + 1) % (2 * n_);

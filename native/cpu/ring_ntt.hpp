@@ -10,16 +10,24 @@
 namespace vx {
 inline namespace VX_ISA {
 
-// The stages of a radix-R butterfly on v[0 .. R), from the one of G groups on: its group g uses twiddle G - 1 + g.
+// Columns worked on side by side: one alone leaves the multipliers waiting for its own results.
+inline constexpr int kColumnsAbreast = 2;
+
+template <class L, int R>
+using Columns = typename L::V[kColumnsAbreast][R];
+
+// Stages of radix-R butterflies down the columns, from the one of G groups on: its group g uses twiddle G - 1 + g.
 template <class L, int R, int G = 1>
-VX_INLINE void forward_stages(typename L::V (&v)[R], const typename L::V (&w)[R], const typename L::V (&ws)[R],
-                              const typename L::Mod& m) {
+VX_INLINE void forward_stages(Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws, const typename L::Mod& m) {
     if constexpr (G < R) {
         constexpr int kHalf = R / (2 * G);
 #pragma GCC unroll 8
         for (int i = 0; i < R / 2; ++i) {
             const int g = i / kHalf, low = 2 * kHalf * g + i % kHalf;
-            L::butterfly(v[low], v[low + kHalf], w[G - 1 + g], ws[G - 1 + g], m);
+#pragma GCC unroll 2
+            for (int c = 0; c < kColumnsAbreast; ++c) {
+                L::butterfly(v[c][low], v[c][low + kHalf], w[c][G - 1 + g], ws[c][G - 1 + g], m);
+            }
         }
         forward_stages<L, R, 2 * G>(v, w, ws, m);
     }
@@ -27,14 +35,16 @@ VX_INLINE void forward_stages(typename L::V (&v)[R], const typename L::V (&w)[R]
 
 // The stages backwards, from the one of G groups down to the one of kDownTo.
 template <class L, int R, int kDownTo = 1, int G = R / 2>
-VX_INLINE void inverse_stages(typename L::V (&v)[R], const typename L::V (&w)[R], const typename L::V (&ws)[R],
-                              const typename L::Mod& m) {
+VX_INLINE void inverse_stages(Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws, const typename L::Mod& m) {
     if constexpr (G >= kDownTo) {
         constexpr int kHalf = R / (2 * G);
 #pragma GCC unroll 8
         for (int i = 0; i < R / 2; ++i) {
             const int g = i / kHalf, low = 2 * kHalf * g + i % kHalf;
-            L::inverse_butterfly(v[low], v[low + kHalf], w[G - 1 + g], ws[G - 1 + g], m);
+#pragma GCC unroll 2
+            for (int c = 0; c < kColumnsAbreast; ++c) {
+                L::inverse_butterfly(v[c][low], v[c][low + kHalf], w[c][G - 1 + g], ws[c][G - 1 + g], m);
+            }
         }
         inverse_stages<L, R, kDownTo, G / 2>(v, w, ws, m);
     }
@@ -53,109 +63,136 @@ VX_INLINE void broadcast_twiddles(typename L::V (&w)[R], typename L::V (&ws)[R],
     }
 }
 
-// One pass over the block x of R * stride words: log2(R) stages.
-template <class L, int R>
-VX_INLINE void forward_pass(u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
-    typename L::V w[R] = {}, ws[R] = {};
-    broadcast_twiddles<L, R>(w, ws, t, k);
-    for (size_t j = 0; j < stride; j += L::kLanes) {
-        typename L::V v[R];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) v[r] = L::load(x + j + r * stride);
-        forward_stages<L, R>(v, w, ws, m);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) L::store(x + j + r * stride, v[r]);
+// One pass over the block x of R * stride words: log2(R) stages, on neighbouring columns of vectors.
+template <class L, int R, class Stages>
+VX_INLINE void pass(u64* x, size_t stride, const Twiddles& t, size_t k, Stages stages) {
+    Columns<L, R> w = {}, ws = {};
+#pragma GCC unroll 2
+    for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k);
+    for (size_t j = 0; j < stride; j += kColumnsAbreast * L::kLanes) {
+        Columns<L, R> v;
+#pragma GCC unroll 16
+        for (int i = 0; i < kColumnsAbreast * R; ++i) {
+            v[i % kColumnsAbreast][i / kColumnsAbreast] =
+                L::load(x + j + i / kColumnsAbreast * stride + i % kColumnsAbreast * L::kLanes);
+        }
+        stages(v, w, ws);
+#pragma GCC unroll 16
+        for (int i = 0; i < kColumnsAbreast * R; ++i) {
+            L::store(x + j + i / kColumnsAbreast * stride + i % kColumnsAbreast * L::kLanes,
+                     v[i % kColumnsAbreast][i / kColumnsAbreast]);
+        }
     }
 }
 
 template <class L, int R>
+VX_INLINE void forward_pass(u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
+    pass<L, R>(x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
+        forward_stages<L, R>(v, w, ws, m);
+    });
+}
+
+template <class L, int R>
 VX_INLINE void inverse_pass(u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
-    typename L::V w[R] = {}, ws[R] = {};
-    broadcast_twiddles<L, R>(w, ws, t, k);
-    for (size_t j = 0; j < stride; j += L::kLanes) {
-        typename L::V v[R];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) v[r] = L::load(x + j + r * stride);
+    pass<L, R>(x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
         inverse_stages<L, R>(v, w, ws, m);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) L::store(x + j + r * stride, v[r]);
-    }
+    });
 }
 
 // The pass that ends the transform: its last stage divides by N, results in [0, q).
 template <class L, int R>
 VX_INLINE void inverse_last_pass(u64* x, size_t stride, const NttTable& table, const typename L::Mod& m) {
-    typename L::V w[R] = {}, ws[R] = {};
-    broadcast_twiddles<L, R>(w, ws, table.inverse, 1);
     const typename L::V scale = L::set1(table.scale), scale_shoup = L::set1(table.scale_shoup);
     const typename L::V last = L::set1(table.last), last_shoup = L::set1(table.last_shoup);
-    for (size_t j = 0; j < stride; j += L::kLanes) {
-        typename L::V v[R];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) v[r] = L::load(x + j + r * stride);
+    pass<L, R>(x, stride, table.inverse, 1,
+               [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
         inverse_stages<L, R, 2>(v, w, ws, m);
-#pragma GCC unroll 4
-        for (int h = 0; h < R / 2; ++h) {
-            typename L::V a = v[h], b = v[h + R / 2];
-            v[h] = L::reduce(L::mul_lazy(L::add(a, b), scale, scale_shoup, m), m.q);
-            v[h + R / 2] = L::reduce(L::mul_lazy(L::sub(L::add(a, m.q2), b), last, last_shoup, m), m.q);
-        }
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) L::store(x + j + r * stride, v[r]);
-    }
+        for (int i = 0; i < kColumnsAbreast * R / 2; ++i) {
+            typename L::V &x0 = v[i % kColumnsAbreast][i / kColumnsAbreast];
+            typename L::V &x1 = v[i % kColumnsAbreast][i / kColumnsAbreast + R / 2];
+            const typename L::V a = x0, b = x1;
+            x0 = L::reduce(L::mul_lazy(L::add(a, b), scale, scale_shoup, m), m.q);
+            x1 = L::reduce(L::mul_lazy(L::sub(L::add(a, m.q2), b), last, last_shoup, m), m.q);
+        }
+    });
 }
 
-// Words in a tail: the smallest block, done in one go.
+// Words in a tail: the smallest block, done in one go (and two tails at a time).
 template <class L>
 inline constexpr size_t kTail = L::kLanes > 1 ? L::kLanes * L::kLanes : 4;
 
-// The last stages of tail number `block`, k its twiddle index; results in [0, q).
 template <class L>
-VX_INLINE void forward_tail(u64* x, size_t k, size_t block, const Twiddles& t, const typename L::Mod& m) {
-    constexpr int R = L::kLanes > 1 ? L::kLanes : 4;
-    typename L::V v[R], w[R] = {}, ws[R] = {};
-    broadcast_twiddles<L, R>(w, ws, t, k);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) v[r] = L::load(x + r * L::kLanes);
-    forward_stages<L, R>(v, w, ws, m);
-    if constexpr (L::kLanes > 1) {
-        L::transpose(v);
-        const u64* tail = t.tail + block * (2 * R * (R - 1));
+inline constexpr int kTailRadix = L::kLanes > 1 ? L::kLanes : 4;
+
+template <class L, int R>
+VX_INLINE void load_tail_twiddles(Columns<L, R>& w, Columns<L, R>& ws, size_t block, const Twiddles& t) {
+#pragma GCC unroll 2
+    for (int c = 0; c < kColumnsAbreast; ++c) {
+        const u64* tail = t.tail + (block + c) * (2 * R * (R - 1));
 #pragma GCC unroll 8
         for (int i = 0; i < R - 1; ++i) {
-            w[i] = L::load(tail + 2 * R * i);
-            ws[i] = L::load(tail + 2 * R * i + R);
+            w[c][i] = L::load(tail + 2 * R * i);
+            ws[c][i] = L::load(tail + 2 * R * i + R);
         }
+    }
+}
+
+template <class L, int R>
+VX_INLINE void load_tails(Columns<L, R>& v, const u64* x) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kColumnsAbreast * R; ++i) v[i / R][i % R] = L::load(x + i * L::kLanes);
+}
+
+template <class L, int R>
+VX_INLINE void store_tails(u64* x, const Columns<L, R>& v) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kColumnsAbreast * R; ++i) L::store(x + i * L::kLanes, v[i / R][i % R]);
+}
+
+template <class L, int R>
+VX_INLINE void transpose_tails(Columns<L, R>& v) {
+    if constexpr (L::kLanes > 1) {
+#pragma GCC unroll 2
+        for (int c = 0; c < kColumnsAbreast; ++c) L::transpose(v[c]);
+    }
+}
+
+// The last stages of tails number `block` and block + 1, whose twiddle indices are k and k + 1; results in [0, q).
+template <class L>
+VX_INLINE void forward_tails(u64* x, size_t k, size_t block, const Twiddles& t, const typename L::Mod& m) {
+    constexpr int R = kTailRadix<L>;
+    Columns<L, R> v, w = {}, ws = {};
+#pragma GCC unroll 2
+    for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k + c);
+    load_tails<L, R>(v, x);
+    forward_stages<L, R>(v, w, ws, m);
+    if constexpr (L::kLanes > 1) {
+        transpose_tails<L, R>(v);
+        load_tail_twiddles<L, R>(w, ws, block, t);
         forward_stages<L, R>(v, w, ws, m);
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) v[r] = L::reduce(L::reduce(v[r], m.q2), m.q);
-    if constexpr (L::kLanes > 1) L::transpose(v);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) L::store(x + r * L::kLanes, v[r]);
+#pragma GCC unroll 16
+    for (int i = 0; i < kColumnsAbreast * R; ++i) v[i / R][i % R] = L::reduce(L::reduce(v[i / R][i % R], m.q2), m.q);
+    transpose_tails<L, R>(v);
+    store_tails<L, R>(x, v);
 }
 
 template <class L>
-VX_INLINE void inverse_tail(u64* x, size_t k, size_t block, const Twiddles& t, const typename L::Mod& m) {
-    constexpr int R = L::kLanes > 1 ? L::kLanes : 4;
-    typename L::V v[R], w[R] = {}, ws[R] = {};
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) v[r] = L::load(x + r * L::kLanes);
+VX_INLINE void inverse_tails(u64* x, size_t k, size_t block, const Twiddles& t, const typename L::Mod& m) {
+    constexpr int R = kTailRadix<L>;
+    Columns<L, R> v, w = {}, ws = {};
+    load_tails<L, R>(v, x);
     if constexpr (L::kLanes > 1) {
-        const u64* tail = t.tail + block * (2 * R * (R - 1));
-#pragma GCC unroll 8
-        for (int i = 0; i < R - 1; ++i) {
-            w[i] = L::load(tail + 2 * R * i);
-            ws[i] = L::load(tail + 2 * R * i + R);
-        }
-        L::transpose(v);
+        transpose_tails<L, R>(v);
+        load_tail_twiddles<L, R>(w, ws, block, t);
         inverse_stages<L, R>(v, w, ws, m);
-        L::transpose(v);
+        transpose_tails<L, R>(v);
     }
-    broadcast_twiddles<L, R>(w, ws, t, k);
+#pragma GCC unroll 2
+    for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k + c);
     inverse_stages<L, R>(v, w, ws, m);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) L::store(x + r * L::kLanes, v[r]);
+    store_tails<L, R>(x, v);
 }
 
 // The radix of the next pass over a block of n words: 8 as often as it divides, and 4 4 rather than 8 2.
@@ -165,14 +202,10 @@ VX_INLINE int next_radix(size_t n) {
     return left == 2 ? 2 : L::kRadix == 4 || left == 4 || left == 16 ? 4 : 8;
 }
 
-// A block of n words with twiddle index k; `tails` of them make the whole row. Depth first: a block that fits the first
+// A block of n >= 2 tails with twiddle index k; `tails` of them make the whole row. Depth first: a block that fits the first
 // cache is finished there.
 template <class L>
 void forward_block(u64* x, size_t n, size_t k, size_t tails, const Twiddles& t, const typename L::Mod& m) {
-    if (n == kTail<L>) {
-        forward_tail<L>(x, k, k - tails, t, m);
-        return;
-    }
     const int radix = next_radix<L>(n);
     const size_t stride = n / radix;
     if (radix == 8) {
@@ -182,6 +215,12 @@ void forward_block(u64* x, size_t n, size_t k, size_t tails, const Twiddles& t, 
     } else {
         forward_pass<L, 2>(x, stride, k, t, m);
     }
+    if (stride == kTail<L>) {
+        for (int r = 0; r < radix; r += kColumnsAbreast) {
+            forward_tails<L>(x + r * stride, radix * k + r, radix * k + r - tails, t, m);
+        }
+        return;
+    }
     for (int r = 0; r < radix; ++r) {
         forward_block<L>(x + r * stride, stride, radix * k + r, tails, t, m);
     }
@@ -189,14 +228,16 @@ void forward_block(u64* x, size_t n, size_t k, size_t tails, const Twiddles& t, 
 
 template <class L>
 void inverse_block(u64* x, size_t n, size_t k, size_t tails, const NttTable& table, const typename L::Mod& m) {
-    if (n == kTail<L>) {
-        inverse_tail<L>(x, k, k - tails, table.inverse, m);
-        return;
-    }
     const int radix = next_radix<L>(n);
     const size_t stride = n / radix;
-    for (int r = 0; r < radix; ++r) {
-        inverse_block<L>(x + r * stride, stride, radix * k + r, tails, table, m);
+    if (stride == kTail<L>) {
+        for (int r = 0; r < radix; r += kColumnsAbreast) {
+            inverse_tails<L>(x + r * stride, radix * k + r, radix * k + r - tails, table.inverse, m);
+        }
+    } else {
+        for (int r = 0; r < radix; ++r) {
+            inverse_block<L>(x + r * stride, stride, radix * k + r, tails, table, m);
+        }
     }
     if (radix == 8) {
         k == 1 ? inverse_last_pass<L, 8>(x, stride, table, m) : inverse_pass<L, 8>(x, stride, k, table.inverse, m);

@@ -27,10 +27,12 @@ struct NttTable {
     u64 last, last_shoup;    // W[1]^-1 / N: the last inverse stage divides by N as well
 };
 
+inline constexpr size_t kPermutationPadding = 16;
+
 // An automorphism of the NTT form. Blocks of eight places stay together: out[8 b + i] = in[8 block[b] + lane[i]] with
 // lane = pattern[kind[b]].
 struct Permutation {
-    const u32* block;
+    const u32* block;  // and kPermutationPadding more entries of any block, for reading ahead
     const unsigned char* kind;
     const u64 (*pattern)[8];
 };

@@ -98,8 +98,13 @@ struct RowsOf {
         for (size_t i = 0; i < n; i += L::kLanes) {
             Sum sum0, sum1;
             for (size_t j = 0; j < count; ++j) {
-                V d = p == nullptr ? L::load(digits[j] + i)
-                                   : L::permute(digits[j] + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
+                V d;
+                if (p == nullptr) {
+                    d = L::load(digits[j] + i);
+                } else {
+                    __builtin_prefetch(digits[j] + 8 * p->block[i / 8 + kPermutationPadding]);
+                    d = L::permute(digits[j] + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
+                }
                 weighted_step(sum0, j, m, [&](Sum& sum) { sum.multiply_add(d, L::load(keys0[j] + i)); });
                 weighted_step(sum1, j, m, [&](Sum& sum) { sum.multiply_add(d, L::load(keys1[j] + i)); });
             }
