@@ -91,7 +91,8 @@ struct NarrowLanes : Avx512Lanes {
 
     // A sum of products as lo + 2^52 hi.
     struct Sum {
-        static constexpr size_t kTerms = 1024;  // hi < 2^10 2^48
+        static constexpr size_t kTerms = 1024;   // hi < 2^10 2^48
+        static constexpr size_t kShortTerms = 15;  // hi and what lo carries into it below 2^52
         V lo = _mm512_setzero_si512(), hi = _mm512_setzero_si512();
         VX_INLINE void multiply_add(V a, V b) {
             lo = _mm512_madd52lo_epu64(lo, a, b);
@@ -100,10 +101,20 @@ struct NarrowLanes : Avx512Lanes {
         VX_INLINE V reduced(const Mod& m) const {
             V carried = add(hi, _mm512_srli_epi64(lo, 52));
             V top = _mm512_srli_epi64(carried, 52);
-            // each in [0, 2q); multiplication reads the low 52 bits alone
-            V r = add(mul_lazy(lo, m.radix[0], m.radix_shoup[0], m), mul_lazy(carried, m.radix[1], m.radix_shoup[1], m));
+            V r = add(low_lazy(m), mul_lazy(carried, m.radix[1], m.radix_shoup[1], m));
             r = add(r, mul_lazy(top, m.radix[2], m.radix_shoup[2], m));
             return reduce(reduce(reduce(r, m.q4), m.q2), m.q);
+        }
+        // At most kShortTerms.
+        VX_INLINE V reduced_short(const Mod& m) const {
+            V carried = add(hi, _mm512_srli_epi64(lo, 52));
+            V r = add(low_lazy(m), mul_lazy(carried, m.radix[1], m.radix_shoup[1], m));
+            return reduce(reduce(r, m.q2), m.q);
+        }
+        // The low 52 bits of lo modulo q, in [0, 2q): multiplication reads no others.
+        VX_INLINE V low_lazy(const Mod& m) const {
+            V quotient = _mm512_madd52hi_epu64(_mm512_setzero_si512(), lo, m.radix_shoup[0]);
+            return _mm512_and_si512(_mm512_madd52lo_epu64(lo, quotient, m.negative_q), m.mask);
         }
     };
 };
@@ -146,6 +157,7 @@ struct WideLanes : Avx512Lanes {
     // A sum of products of words below 2^61 as w0 + 2^52 w1 + 2^104 w2.
     struct Sum {
         static constexpr size_t kTerms = 1024;  // w1 < 2^10 * 3 * 2^52
+        static constexpr size_t kShortTerms = kTerms;
         V w0 = _mm512_setzero_si512(), w1 = _mm512_setzero_si512(), w2 = _mm512_setzero_si512();
         // 2^64 high + low; w0 may be any word.
         VX_INLINE static Sum of_words(V low, V high) {
@@ -167,6 +179,7 @@ struct WideLanes : Avx512Lanes {
             r = add(r, mul_lazy(w2, m.radix[2], m.radix_shoup[2], m));
             return reduce(reduce(reduce(r, m.q4), m.q2), m.q);
         }
+        VX_INLINE V reduced_short(const Mod& m) const { return reduced(m); }
     };
 };
 

@@ -21,7 +21,7 @@ struct PortableLanes {
 
     // A sum of products in 128 bits: up to kTerms of a b with a, b < 2^61.
     struct Sum {
-        static constexpr size_t kTerms = 32;
+        static constexpr size_t kTerms = 32, kShortTerms = kTerms;
         u64 lo = 0, hi = 0;
         VX_INLINE static Sum of_words(V low, V high) { return {low, high}; }
         VX_INLINE void multiply_add(V a, V b) {
@@ -30,6 +30,7 @@ struct PortableLanes {
             hi += mul_hi(a, b) + (lo < low);
         }
         VX_INLINE V reduced(const Mod& m) const { return reduce_128(hi, lo, m.full); }
+        VX_INLINE V reduced_short(const Mod& m) const { return reduced(m); }
     };
 
     VX_INLINE static V load(const u64* p) { return *p; }

@@ -198,8 +198,7 @@ std::shared_ptr<const Ring::Galois> Ring::galois(u64 element) {
 
 void Ring::ntt(const RowsOut& out, const RowsIn& x, const Basis& basis, bool inverse) {
     each_row(out, basis, [&](size_t i, const Limb& l) {
-        std::copy(x[i], x[i] + n_, out[i]);
-        (inverse ? l.rows.intt : l.rows.ntt)(out[i], n_, l.table, l.modulus);
+        (inverse ? l.rows.intt : l.rows.ntt)(out[i], x[i], n_, l.table, l.modulus);
     });
 }
 

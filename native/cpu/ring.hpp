@@ -107,11 +107,11 @@ private:
         pool_.run(out.size(), [&](size_t i, unsigned) { f(i, limb(basis[i % basis.size()])); });
     }
     Extension extension(const Basis& source, const Basis& target) const;
-    void scale_digits(const RowsOut& y, const RowsIn& x, const Basis& source);
+    u64 digit_scale(const Limb& l, const Basis& source) const;
+    void coefficients_of_digit(u64* y, const u64* x, const Limb& l, const Basis& digit) const;
     // out[t] for the targets whose out row is not null, columns [first, first + count) of rows y
     void extend_block(u64* const* out, const u64* const* y, const Extension& e, size_t first, size_t count, bool exact) const;
-    void digits_to_coefficients(const RowsOut& y, const RowsIn& x, const std::vector<Basis>& digits);
-    void lift_digits(const RowsOut& lifted, const RowsIn& y, const std::vector<Basis>& digits, const Basis& whole);
+    void lift_digits(const RowsOut& lifted, const RowsIn& x, const std::vector<Basis>& digits, const Basis& whole);
     Buffer<u64> words(size_t rows) { return Buffer<u64>(arena_, rows * n_); }
 
     const size_t n_;

@@ -65,7 +65,7 @@ VX_INLINE void broadcast_twiddles(typename L::V (&w)[R], typename L::V (&ws)[R],
 
 // One pass over the block x of R * stride words: log2(R) stages, on neighbouring columns of vectors.
 template <class L, int R, class Stages>
-VX_INLINE void pass(u64* x, size_t stride, const Twiddles& t, size_t k, Stages stages) {
+VX_INLINE void pass(u64* out, const u64* x, size_t stride, const Twiddles& t, size_t k, Stages stages) {
     Columns<L, R> w = {}, ws = {};
 #pragma GCC unroll 2
     for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k);
@@ -79,22 +79,22 @@ VX_INLINE void pass(u64* x, size_t stride, const Twiddles& t, size_t k, Stages s
         stages(v, w, ws);
 #pragma GCC unroll 16
         for (int i = 0; i < kColumnsAbreast * R; ++i) {
-            L::store(x + j + i / kColumnsAbreast * stride + i % kColumnsAbreast * L::kLanes,
+            L::store(out + j + i / kColumnsAbreast * stride + i % kColumnsAbreast * L::kLanes,
                      v[i % kColumnsAbreast][i / kColumnsAbreast]);
         }
     }
 }
 
 template <class L, int R>
-VX_INLINE void forward_pass(u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
-    pass<L, R>(x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
+VX_INLINE void forward_pass(u64* out, const u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
+    pass<L, R>(out, x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
         forward_stages<L, R>(v, w, ws, m);
     });
 }
 
 template <class L, int R>
 VX_INLINE void inverse_pass(u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
-    pass<L, R>(x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
+    pass<L, R>(x, x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
         inverse_stages<L, R>(v, w, ws, m);
     });
 }
@@ -104,7 +104,7 @@ template <class L, int R>
 VX_INLINE void inverse_last_pass(u64* x, size_t stride, const NttTable& table, const typename L::Mod& m) {
     const typename L::V scale = L::set1(table.scale), scale_shoup = L::set1(table.scale_shoup);
     const typename L::V last = L::set1(table.last), last_shoup = L::set1(table.last_shoup);
-    pass<L, R>(x, stride, table.inverse, 1,
+    pass<L, R>(x, x, stride, table.inverse, 1,
                [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
         inverse_stages<L, R, 2>(v, w, ws, m);
 #pragma GCC unroll 8
@@ -179,7 +179,7 @@ VX_INLINE void forward_tails(u64* x, size_t k, size_t block, const Twiddles& t, 
 }
 
 template <class L>
-VX_INLINE void inverse_tails(u64* x, size_t k, size_t block, const Twiddles& t, const typename L::Mod& m) {
+VX_INLINE void inverse_tails(u64* out, const u64* x, size_t k, size_t block, const Twiddles& t, const typename L::Mod& m) {
     constexpr int R = kTailRadix<L>;
     Columns<L, R> v, w = {}, ws = {};
     load_tails<L, R>(v, x);
@@ -192,7 +192,7 @@ VX_INLINE void inverse_tails(u64* x, size_t k, size_t block, const Twiddles& t, 
 #pragma GCC unroll 2
     for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k + c);
     inverse_stages<L, R>(v, w, ws, m);
-    store_tails<L, R>(x, v);
+    store_tails<L, R>(out, v);
 }
 
 // The radix of the next pass over a block of n words: 8 as often as it divides, and 4 4 rather than 8 2.
@@ -203,61 +203,61 @@ VX_INLINE int next_radix(size_t n) {
 }
 
 // A block of n >= 2 tails with twiddle index k; `tails` of them make the whole row. Depth first: a block that fits the first
-// cache is finished there.
+// cache is finished there. out may be x, and is from the second pass on.
 template <class L>
-void forward_block(u64* x, size_t n, size_t k, size_t tails, const Twiddles& t, const typename L::Mod& m) {
+void forward_block(u64* out, const u64* x, size_t n, size_t k, size_t tails, const Twiddles& t, const typename L::Mod& m) {
     const int radix = next_radix<L>(n);
     const size_t stride = n / radix;
     if (radix == 8) {
-        forward_pass<L, 8>(x, stride, k, t, m);
+        forward_pass<L, 8>(out, x, stride, k, t, m);
     } else if (radix == 4) {
-        forward_pass<L, 4>(x, stride, k, t, m);
+        forward_pass<L, 4>(out, x, stride, k, t, m);
     } else {
-        forward_pass<L, 2>(x, stride, k, t, m);
+        forward_pass<L, 2>(out, x, stride, k, t, m);
     }
     if (stride == kTail<L>) {
         for (int r = 0; r < radix; r += kColumnsAbreast) {
-            forward_tails<L>(x + r * stride, radix * k + r, radix * k + r - tails, t, m);
+            forward_tails<L>(out + r * stride, radix * k + r, radix * k + r - tails, t, m);
         }
         return;
     }
     for (int r = 0; r < radix; ++r) {
-        forward_block<L>(x + r * stride, stride, radix * k + r, tails, t, m);
+        forward_block<L>(out + r * stride, out + r * stride, stride, radix * k + r, tails, t, m);
     }
 }
 
 template <class L>
-void inverse_block(u64* x, size_t n, size_t k, size_t tails, const NttTable& table, const typename L::Mod& m) {
+void inverse_block(u64* out, const u64* x, size_t n, size_t k, size_t tails, const NttTable& table, const typename L::Mod& m) {
     const int radix = next_radix<L>(n);
     const size_t stride = n / radix;
     if (stride == kTail<L>) {
         for (int r = 0; r < radix; r += kColumnsAbreast) {
-            inverse_tails<L>(x + r * stride, radix * k + r, radix * k + r - tails, table.inverse, m);
+            inverse_tails<L>(out + r * stride, x + r * stride, radix * k + r, radix * k + r - tails, table.inverse, m);
         }
     } else {
         for (int r = 0; r < radix; ++r) {
-            inverse_block<L>(x + r * stride, stride, radix * k + r, tails, table, m);
+            inverse_block<L>(out + r * stride, x + r * stride, stride, radix * k + r, tails, table, m);
         }
     }
     if (radix == 8) {
-        k == 1 ? inverse_last_pass<L, 8>(x, stride, table, m) : inverse_pass<L, 8>(x, stride, k, table.inverse, m);
+        k == 1 ? inverse_last_pass<L, 8>(out, stride, table, m) : inverse_pass<L, 8>(out, stride, k, table.inverse, m);
     } else if (radix == 4) {
-        k == 1 ? inverse_last_pass<L, 4>(x, stride, table, m) : inverse_pass<L, 4>(x, stride, k, table.inverse, m);
+        k == 1 ? inverse_last_pass<L, 4>(out, stride, table, m) : inverse_pass<L, 4>(out, stride, k, table.inverse, m);
     } else {
-        k == 1 ? inverse_last_pass<L, 2>(x, stride, table, m) : inverse_pass<L, 2>(x, stride, k, table.inverse, m);
+        k == 1 ? inverse_last_pass<L, 2>(out, stride, table, m) : inverse_pass<L, 2>(out, stride, k, table.inverse, m);
     }
 }
 
 template <class L>
-void ntt_row(u64* x, size_t n, const NttTable& table, const Modulus& modulus) {
+void ntt_row(u64* out, const u64* x, size_t n, const NttTable& table, const Modulus& modulus) {
     const typename L::Mod m(modulus);
-    forward_block<L>(x, n, 1, n / kTail<L>, table.forward, m);
+    forward_block<L>(out, x, n, 1, n / kTail<L>, table.forward, m);
 }
 
 template <class L>
-void intt_row(u64* x, size_t n, const NttTable& table, const Modulus& modulus) {
+void intt_row(u64* out, const u64* x, size_t n, const NttTable& table, const Modulus& modulus) {
     const typename L::Mod m(modulus);
-    inverse_block<L>(x, n, 1, n / kTail<L>, table, m);
+    inverse_block<L>(out, x, n, 1, n / kTail<L>, table, m);
 }
 
 }  // namespace VX_ISA

@@ -47,8 +47,8 @@ struct Rows {
     int shoup_bits;        // Shoup quotients are floor(w 2^shoup_bits / q): 52 or 64
     int lanes;             // twiddle tables are laid out for vectors of this many words
     size_t smallest;       // smallest N of the transforms
-    void (*ntt)(u64* x, size_t n, const NttTable&, const Modulus&);
-    void (*intt)(u64* x, size_t n, const NttTable&, const Modulus&);
+    void (*ntt)(u64* out, const u64* in, size_t n, const NttTable&, const Modulus&);
+    void (*intt)(u64* out, const u64* in, size_t n, const NttTable&, const Modulus&);
     void (*add)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);
     void (*sub)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);
     void (*negate)(u64* out, const u64* a, size_t n, const Modulus&);
@@ -61,15 +61,14 @@ struct Rows {
     // (a - b) w
     void (*sub_multiply)(u64* out, const u64* a, const u64* b, u64 w, u64 w_shoup, size_t n, const Modulus&);
     void (*permute)(u64* out, const u64* in, const Permutation&, size_t n);
-    // out0 = sum_j phi(digit_j) key0_j, out1 = sum_j phi(digit_j) key1_j; permutation may be null
+    // out0 = sum_j phi(digit_j) key0_j, out1 = sum_j phi(digit_j) key1_j, any count; permutation may be null
     void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
                   size_t count, const Permutation* permutation, size_t n, const Modulus&);
-    // out = sum_b weights_b terms_b over the b whose weight is not null
+    // out = sum_b weights_b terms_b, any count
     void (*weighted)(u64* out, const u64* const* weights, const u64* const* terms, size_t count, size_t n,
                      const Modulus&);
-    // out = sum_i y_i weights_i + v correction; y_i below 2^61 modulo any primes, v below 2^32, or null
-    void (*extend)(u64* out, const u64* const* y, const u64* weights, size_t count, const u64* v, u64 correction,
-                   size_t n, const Modulus&);
+    // out = sum_i y_i weights_i, any count, rows y_i modulo other primes: below 2^52 for narrow rows, 2^61 for others
+    void (*extend)(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus&);
     // v = round(sum_i y_i inverses_i) in double precision, in this order
     void (*overflow)(u64* v, const u64* const* y, const double* inverses, size_t count, size_t n);
     // out = +-(hi 2^64 + lo) mod q, below 2^127; minus where `negative` is all ones rather than zero; hi may be null

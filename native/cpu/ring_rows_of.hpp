@@ -36,7 +36,7 @@ struct RowsOf {
         each(out, n, [&](size_t i) {
             Sum sum;
             sum.multiply_add(L::load(a + i), L::load(b + i));
-            return sum.reduced(m);
+            return sum.reduced_short(m);
         });
     }
     static void multiply_add(u64* out, const u64* a, const u64* b, const u64* c, size_t n, const Modulus& modulus) {
@@ -46,7 +46,7 @@ struct RowsOf {
             Sum sum;
             sum.multiply_add(L::load(a + i), L::load(b + i));
             sum.multiply_add(L::load(c + i), one);
-            return sum.reduced(m);
+            return sum.reduced_short(m);
         });
     }
     static void cross(u64* out, const u64* a0, const u64* b1, const u64* a1, const u64* b0, size_t n,
@@ -56,7 +56,7 @@ struct RowsOf {
             Sum sum;
             sum.multiply_add(L::load(a0 + i), L::load(b1 + i));
             sum.multiply_add(L::load(a1 + i), L::load(b0 + i));
-            return sum.reduced(m);
+            return sum.reduced_short(m);
         });
     }
     static void add_scalar(u64* out, const u64* a, u64 s, size_t n, const Modulus& modulus) {
@@ -81,63 +81,83 @@ struct RowsOf {
         each(out, n, [&](size_t i) { return L::permute(in + 8 * p.block[i / 8], p.pattern[p.kind[i / 8]], i % 8); });
     }
 
-    // Sums longer than a Sum holds are reduced and carried on.
-    template <class Load>
-    VX_INLINE static void weighted_step(Sum& sum, size_t j, const Mod& m, Load product) {
+    // A sum about to take term j: one that is full is reduced and carried on as a single term.
+    VX_INLINE static void make_room(Sum& sum, size_t j, const Mod& m) {
         if (j != 0 && j % (Sum::kTerms - 1) == 0) {
-            V so_far = sum.reduced(m);
+            const V so_far = sum.reduced(m);
             sum = Sum();
             sum.multiply_add(so_far, L::set1(1));
         }
-        product(sum);
+    }
+
+    // out = sums of step(sum, i, j), the usual few terms without any of that.
+    template <class Step>
+    VX_INLINE static void each_sum(u64* out, size_t n, size_t count, const Mod& m, Step step) {
+        if (count <= Sum::kShortTerms) {
+            each(out, n, [&](size_t i) {
+                Sum sum;
+                for (size_t j = 0; j < count; ++j) step(sum, i, j);
+                return sum.reduced_short(m);
+            });
+        } else {
+            each(out, n, [&](size_t i) {
+                Sum sum;
+                for (size_t j = 0; j < count; ++j) {
+                    make_room(sum, j, m);
+                    step(sum, i, j);
+                }
+                return sum.reduced(m);
+            });
+        }
+    }
+
+    // kShort: at most Sum::kShortTerms digits.
+    template <bool kPermuted, bool kShort>
+    static void inner_of(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0,
+                                   const u64* const* keys1, size_t count, const Permutation* p, size_t n, const Mod& m) {
+        for (size_t i = 0; i < n; i += L::kLanes) {
+            Sum sum0, sum1;
+            for (size_t j = 0; j < count; ++j) {
+                V d;
+                if constexpr (kPermuted) {
+                    __builtin_prefetch(digits[j] + 8 * p->block[i / 8 + kPermutationPadding]);
+                    d = L::permute(digits[j] + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
+                } else {
+                    d = L::load(digits[j] + i);
+                }
+                if constexpr (!kShort) {
+                    make_room(sum0, j, m);
+                    make_room(sum1, j, m);
+                }
+                sum0.multiply_add(d, L::load(keys0[j] + i));
+                sum1.multiply_add(d, L::load(keys1[j] + i));
+            }
+            L::store(out0 + i, kShort ? sum0.reduced_short(m) : sum0.reduced(m));
+            L::store(out1 + i, kShort ? sum1.reduced_short(m) : sum1.reduced(m));
+        }
     }
 
     static void inner(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
                       size_t count, const Permutation* p, size_t n, const Modulus& modulus) {
         const Mod m(modulus);
-        for (size_t i = 0; i < n; i += L::kLanes) {
-            Sum sum0, sum1;
-            for (size_t j = 0; j < count; ++j) {
-                V d;
-                if (p == nullptr) {
-                    d = L::load(digits[j] + i);
-                } else {
-                    __builtin_prefetch(digits[j] + 8 * p->block[i / 8 + kPermutationPadding]);
-                    d = L::permute(digits[j] + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
-                }
-                weighted_step(sum0, j, m, [&](Sum& sum) { sum.multiply_add(d, L::load(keys0[j] + i)); });
-                weighted_step(sum1, j, m, [&](Sum& sum) { sum.multiply_add(d, L::load(keys1[j] + i)); });
-            }
-            L::store(out0 + i, sum0.reduced(m));
-            L::store(out1 + i, sum1.reduced(m));
-        }
+        const bool few = count <= Sum::kShortTerms;
+        const auto kernel = p == nullptr ? (few ? inner_of<false, true> : inner_of<false, false>)
+                                         : (few ? inner_of<true, true> : inner_of<true, false>);
+        kernel(out0, out1, digits, keys0, keys1, count, p, n, m);
     }
 
     static void weighted(u64* out, const u64* const* weights, const u64* const* terms, size_t count, size_t n,
                          const Modulus& modulus) {
         const Mod m(modulus);
-        each(out, n, [&](size_t i) {
-            Sum sum;
-            size_t used = 0;
-            for (size_t b = 0; b < count; ++b) {
-                if (weights[b] == nullptr) continue;
-                weighted_step(sum, used++, m, [&](Sum& s) { s.multiply_add(L::load(weights[b] + i), L::load(terms[b] + i)); });
-            }
-            return sum.reduced(m);
+        each_sum(out, n, count, m, [&](Sum& sum, size_t i, size_t j) {
+            sum.multiply_add(L::load(weights[j] + i), L::load(terms[j] + i));
         });
     }
 
-    static void extend(u64* out, const u64* const* y, const u64* weights, size_t count, const u64* v, u64 correction,
-                       size_t n, const Modulus& modulus) {
+    static void extend(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus& modulus) {
         const Mod m(modulus);
-        const V times_v = L::set1(correction);
-        each(out, n, [&](size_t i) {
-            Sum sum;
-            if (v != nullptr) sum.multiply_add(L::load(v + i), times_v);
-            for (size_t j = 0; j < count; ++j) {
-                weighted_step(sum, j + 1, m, [&](Sum& s) { s.multiply_add(L::load(y[j] + i), L::set1(weights[j])); });
-            }
-            return sum.reduced(m);
+        each_sum(out, n, count, m, [&](Sum& sum, size_t i, size_t j) {
+            sum.multiply_add(L::load(y[j] + i), L::set1(weights[j]));
         });
     }
 

@@ -8,7 +8,7 @@ namespace vx {
 namespace {
 
 constexpr size_t kColumns = 1024;   // columns of a block: a digit of them fits the first cache
-constexpr size_t kSumColumns = 256;  // the same for weighted sums, which have more rows
+constexpr size_t kSumBytes = size_t{384} << 10;
 constexpr u64 kWordLimit = u64{1} << 52;
 
 Basis joined(const std::vector<Basis>& digits, const Basis& special) {
@@ -37,8 +37,7 @@ struct Ring::Extension {
     struct Target {
         const Limb* limb;
         const Rows* rows;
-        std::vector<u64> weights;  // D/q_i mod p
-        u64 correction;            // -D mod p
+        std::vector<u64> weights;  // D/q_i mod p, then -D mod p
     };
     std::vector<Target> targets;
 };
@@ -52,7 +51,7 @@ Ring::Extension Ring::extension(const Basis& source, const Basis& target) const 
     }
     for (int t : target) {
         const Limb& l = limb(t);
-        Extension::Target made{&l, narrow ? &l.rows : &l.any_rows, {}, 0};
+        Extension::Target made{&l, narrow ? &l.rows : &l.any_rows, {}};
         u64 whole = 1;
         for (size_t i = 0; i < source.size(); ++i) {
             u64 weight = 1;
@@ -64,42 +63,52 @@ Ring::Extension Ring::extension(const Basis& source, const Basis& target) const 
             made.weights.push_back(weight);
             whole = mul_mod(whole, modulus(source[i]) % l.modulus.q, l.modulus);
         }
-        made.correction = whole == 0 ? 0 : l.modulus.q - whole;
+        made.weights.push_back(whole == 0 ? 0 : l.modulus.q - whole);
         e.targets.push_back(std::move(made));
     }
     return e;
 }
 
-// y_i = x_i (D/q_i)^-1 mod q_i; y may be x.
-void Ring::scale_digits(const RowsOut& y, const RowsIn& x, const Basis& source) {
-    each_row(y, source, [&](size_t i, const Limb& l) {
-        u64 others = 1;
-        for (int k : source) {
-            if (&limb(k) != &l) {
-                others = mul_mod(others, modulus(k) % l.modulus.q, l.modulus);
-            }
+// (D/q_i)^-1 mod q_i
+u64 Ring::digit_scale(const Limb& l, const Basis& source) const {
+    u64 others = 1;
+    for (int k : source) {
+        if (&limb(k) != &l) {
+            others = mul_mod(others, modulus(k) % l.modulus.q, l.modulus);
         }
-        const u64 w = l.inverse(others);
-        l.rows.multiply_scalar(y[i], x[i], w, l.shoup(w), n_, l.modulus);
-    });
+    }
+    return l.inverse(others);
+}
+
+// y = x (D/q_i)^-1 mod q_i for one limb of a digit, x in NTT form, y in coefficient form: the division by N takes the
+// factor along.
+void Ring::coefficients_of_digit(u64* y, const u64* x, const Limb& l, const Basis& digit) const {
+    const u64 factor = digit_scale(l, digit);
+    NttTable table = l.table;
+    table.scale = mul_mod(table.scale, factor, l.modulus);
+    table.scale_shoup = l.shoup(table.scale);
+    table.last = mul_mod(table.last, factor, l.modulus);
+    table.last_shoup = l.shoup(table.last);
+    l.rows.intt(y, x, n_, table, l.modulus);
 }
 
 void Ring::extend_block(u64* const* out, const u64* const* y, const Extension& e, size_t first, size_t count,
                         bool exact) const {
     const size_t sources = e.inverses.size();
-    std::vector<const u64*> columns(sources);
+    std::vector<const u64*> columns(sources + 1);
     for (size_t i = 0; i < sources; ++i) {
         columns[i] = y[i] + first;
     }
     alignas(64) u64 v[kColumns];
     if (exact) {
         e.targets[0].rows->overflow(v, columns.data(), e.inverses.data(), sources, count);
+        columns[sources] = v;
     }
     for (size_t t = 0; t < e.targets.size(); ++t) {
         if (out[t] != nullptr) {
             const Extension::Target& target = e.targets[t];
-            target.rows->extend(out[t] + first, columns.data(), target.weights.data(), sources, exact ? v : nullptr,
-                                target.correction, count, target.limb->modulus);
+            target.rows->extend(out[t] + first, columns.data(), target.weights.data(), sources + exact, count,
+                                target.limb->modulus);
         }
     }
 }
@@ -107,7 +116,10 @@ void Ring::extend_block(u64* const* out, const u64* const* y, const Extension& e
 void Ring::extend(const RowsOut& out, const RowsIn& x, const Basis& source, const Basis& target, bool exact) {
     const Buffer<u64> scratch = words(x.size());
     const RowsOut y = rows_of(scratch, x.size(), n_);
-    scale_digits(y, x, source);
+    each_row(y, source, [&](size_t i, const Limb& l) {
+        const u64 factor = digit_scale(l, source);
+        l.rows.multiply_scalar(y[i], x[i], factor, l.shoup(factor), n_, l.modulus);
+    });
     const Extension e = extension(source, target);
     const size_t columns = std::min(n_, kColumns), blocks = n_ / columns, batch = x.size() / source.size();
     pool_.run(batch * blocks, [&](size_t task, unsigned) {
@@ -125,8 +137,7 @@ void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, siz
     for (size_t b = 0; b < batch; ++b) {
         tails.insert(tails.end(), x.begin() + b * basis.size() + kept, x.begin() + (b + 1) * basis.size());
     }
-    ntt(y, tails, source, true);
-    scale_digits(y, RowsIn(y.begin(), y.end()), source);
+    each_row(y, source, [&](size_t i, const Limb& l) { coefficients_of_digit(y[i], tails[i], l, source); });
     const Extension e = extension(source, target);
     const size_t columns = std::min(n_, kColumns), blocks = n_ / columns;
     pool_.run(batch * blocks, [&](size_t task, unsigned) {
@@ -139,7 +150,7 @@ void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, siz
             whole = mul_mod(whole, modulus(k) % l.modulus.q, l.modulus);
         }
         const u64 w = l.inverse(whole);
-        l.rows.ntt(out[i], n_, l.table, l.modulus);
+        l.rows.ntt(out[i], out[i], n_, l.table, l.modulus);
         l.rows.sub_multiply(out[i], x[i / kept * basis.size() + i % kept], out[i], w, l.shoup(w), n_, l.modulus);
     });
 }
@@ -159,20 +170,10 @@ void Ring::reduce_signed(const RowsOut& out, const std::vector<const long long*>
     });
 }
 
-// Coefficient form of every digit, scaled for its extension.
-void Ring::digits_to_coefficients(const RowsOut& y, const RowsIn& x, const std::vector<Basis>& digits) {
-    const Basis whole = joined(digits, {});
-    ntt(y, x, whole, true);
-    size_t first = 0;
-    for (const Basis& digit : digits) {
-        const RowsOut part(y.begin() + first, y.begin() + first + digit.size());
-        scale_digits(part, RowsIn(part.begin(), part.end()), digit);
-        first += digit.size();
-    }
-}
-
-// lifted: rows [digit][limb of whole], null where nothing is wanted; y from digits_to_coefficients. Coefficient form.
-void Ring::lift_digits(const RowsOut& lifted, const RowsIn& y, const std::vector<Basis>& digits, const Basis& whole) {
+// lifted: rows [digit][limb of whole], null where nothing is wanted, in coefficient form.
+void Ring::lift_digits(const RowsOut& lifted, const RowsIn& x, const std::vector<Basis>& digits, const Basis& whole) {
+    const Buffer<u64> scratch = words(x.size());
+    const RowsOut y = rows_of(scratch, x.size(), n_);
     std::vector<Extension> extensions;
     std::vector<size_t> first;
     size_t at = 0;
@@ -181,6 +182,10 @@ void Ring::lift_digits(const RowsOut& lifted, const RowsIn& y, const std::vector
         first.push_back(at);
         at += digit.size();
     }
+    pool_.run(x.size(), [&](size_t i, unsigned) {
+        const size_t j = std::upper_bound(first.begin(), first.end(), i) - first.begin() - 1;
+        coefficients_of_digit(y[i], x[i], limb(digits[j][i - first[j]]), digits[j]);
+    });
     const size_t columns = std::min(n_, kColumns), blocks = n_ / columns;
     pool_.run(digits.size() * blocks, [&](size_t task, unsigned) {
         const size_t j = task / blocks;
@@ -190,20 +195,17 @@ void Ring::lift_digits(const RowsOut& lifted, const RowsIn& y, const std::vector
 
 void Ring::decompose(const RowsOut& out, const RowsIn& x, const std::vector<Basis>& digits, const Basis& special) {
     const Basis whole = joined(digits, special);
-    const Buffer<u64> scratch = words(x.size());
-    const RowsOut y = rows_of(scratch, x.size(), n_);
-    digits_to_coefficients(y, x, digits);
     RowsOut wanted = out;
     size_t first = 0;
     for (size_t j = 0; j < digits.size(); first += digits[j].size(), ++j) {
         std::fill_n(wanted.begin() + j * whole.size() + first, digits[j].size(), nullptr);
     }
-    lift_digits(wanted, RowsIn(y.begin(), y.end()), digits, whole);
+    lift_digits(wanted, x, digits, whole);
     each_row(out, whole, [&](size_t i, const Limb& l) {
         if (wanted[i] == nullptr) {
             std::copy(x[i % whole.size()], x[i % whole.size()] + n_, out[i]);
         } else {
-            l.rows.ntt(out[i], n_, l.table, l.modulus);
+            l.rows.ntt(out[i], out[i], n_, l.table, l.modulus);
         }
     });
 }
@@ -229,17 +231,15 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
                       const Basis& special, u64 element) {
     const Basis whole = joined(digits, special);
     const size_t limbs = whole.size();
-    const Buffer<u64> scratch = words(x.size() + (digits.size() + 2) * limbs);
-    const RowsOut rows = rows_of(scratch, x.size() + (digits.size() + 2) * limbs, n_);
-    const RowsOut y(rows.begin(), rows.begin() + x.size());
-    RowsOut lifted(rows.begin() + x.size(), rows.end() - 2 * limbs);
+    const Buffer<u64> scratch = words((digits.size() + 2) * limbs);
+    const RowsOut rows = rows_of(scratch, (digits.size() + 2) * limbs, n_);
+    RowsOut lifted(rows.begin(), rows.end() - 2 * limbs);
     const RowsOut inner(rows.end() - 2 * limbs, rows.end());
-    digits_to_coefficients(y, x, digits);
     size_t first = 0;
     for (size_t j = 0; j < digits.size(); first += digits[j].size(), ++j) {
         std::fill_n(lifted.begin() + j * limbs + first, digits[j].size(), nullptr);
     }
-    lift_digits(lifted, RowsIn(y.begin(), y.end()), digits, whole);
+    lift_digits(lifted, x, digits, whole);
     const auto g = element == 1 ? nullptr : galois(element);
     const Permutation permutation = g == nullptr ? Permutation{} : g->view();
     // Limb by limb, so that the digits of one limb are still in the second cache when they meet the key.
@@ -250,7 +250,7 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
         for (size_t j = 0; j < count; ++j) {
             u64* row = lifted[j * limbs + t];
             if (row != nullptr) {
-                l.rows.ntt(row, n_, l.table, l.modulus);
+                l.rows.ntt(row, row, n_, l.table, l.modulus);
             }
             terms[j] = row == nullptr ? x[t] : row;
             keys0[j] = key[2 * j * limbs + t];
@@ -264,21 +264,29 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
 
 void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const RowsIn& terms, size_t sums, size_t count,
                          size_t parts, const Basis& basis) {
-    const size_t limbs = basis.size(), columns = std::min(n_, kSumColumns), blocks = n_ / columns;
+    // Columns of all terms and of one row of weights stay in the second cache.
+    const size_t limbs = basis.size();
+    size_t columns = n_;
+    while (columns > 64 && count * (parts + 1) * columns * sizeof(u64) > kSumBytes) {
+        columns /= 2;
+    }
+    const size_t blocks = n_ / columns;
     pool_.run(limbs * blocks, [&](size_t task, unsigned) {
         const size_t t = task / blocks, first = task % blocks * columns;
         const Limb& l = limb(basis[t]);
-        std::vector<const u64*> w(count), x(count);
+        std::vector<const u64*> w, x;
         for (size_t s = 0; s < sums; ++s) {
-            for (size_t b = 0; b < count; ++b) {
-                const u64* row = weights[(s * count + b) * limbs + t];
-                w[b] = row == nullptr ? nullptr : row + first;
-            }
             for (size_t p = 0; p < parts; ++p) {
+                w.clear();
+                x.clear();
                 for (size_t b = 0; b < count; ++b) {
-                    x[b] = terms[(b * parts + p) * limbs + t] + first;
+                    const u64* row = weights[(s * count + b) * limbs + t];
+                    if (row != nullptr) {
+                        w.push_back(row + first);
+                        x.push_back(terms[(b * parts + p) * limbs + t] + first);
+                    }
                 }
-                l.rows.weighted(out[(s * parts + p) * limbs + t] + first, w.data(), x.data(), count, columns, l.modulus);
+                l.rows.weighted(out[(s * parts + p) * limbs + t] + first, w.data(), x.data(), w.size(), columns, l.modulus);
             }
         }
     });

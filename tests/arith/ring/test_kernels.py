@@ -165,6 +165,10 @@ def _key_switch_inner(make: Operands) -> Iterator[Case]:
             {"galois_element": element},
         )
 
+    few = (0, 4)  # more digits than fit one sum of any path
+    lifted, key = make.residues(1, basis=few), make.residues(1, 2, basis=few)
+    yield (np.repeat(lifted, 40, axis=0), np.repeat(key, 40, axis=0), few, few), {"galois_element": 3}
+
 
 def _key_switch(make: Operands) -> Iterator[Case]:
     basis = sum(DIGITS, ())
