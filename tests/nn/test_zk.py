@@ -1,0 +1,180 @@
+"""Proofs of inference: integers reproduce the network, circuits reproduce the integers, verifiers read statements."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.nn.graphs import convolutional, gated, graph_of, perceptron, residual
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, Unsatisfied, UnsupportedOp
+from vortex_crypto.nn.compile_zk import ZkInterface, ZkProgram, compile_zk
+from vortex_crypto.nn.ir import Array, Graph
+from vortex_crypto.nn.onnx_import import import_onnx
+from vortex_crypto.nn.plain import execute
+from vortex_crypto.zk.groth16.prove import fresh_mask
+from vortex_crypto.zk.groth16.setup import setup
+from vortex_crypto.zk.interpret.audit import accepts, free_wires, unconstrained_wires
+from vortex_crypto.zk.interpret.check import check
+from vortex_crypto.zk.interpret.witness import outputs, solve
+
+GRAPHS: dict[str, Graph] = {
+    "perceptron": perceptron(np.random.default_rng(1), (6, 9, 3)),
+    "convolutional": convolutional(np.random.default_rng(2)),
+    "residual": residual(np.random.default_rng(3)),
+    "gated": gated(np.random.default_rng(4)),
+}
+KINDS = [("public", "public"), ("private", "public"), ("public", "private"), ("private", "private")]
+
+
+def samples(graph: Graph, n: int = 64) -> dict[str, Array]:
+    rng = np.random.default_rng(5)
+    return {name: rng.uniform(-1, 1, (n, *graph.values[name].shape)) for name in graph.inputs}
+
+
+def compiled(name: str, weights: Any = "public", inputs: Any = "public", **more: Any) -> ZkProgram:
+    graph = GRAPHS[name]
+    return compile_zk(graph, calibration=samples(graph), weights=weights, inputs=inputs, **more)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_integers_follow_the_network(name: str) -> None:
+    graph, data = GRAPHS[name], samples(GRAPHS[name])
+    network = compiled(name, precision_bits=10).network
+    found = network.restore(network.outputs_of(network.quantise(data)))["y"]
+    for k in range(8):
+        exact = execute(graph, {n: v[k].astype(np.float32) for n, v in data.items()})["y"]
+        assert np.abs(found[k] - exact).max() < 2.0**-6 * max(1.0, float(np.abs(exact).max()))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(("weights", "inputs"), KINDS)
+def test_circuits_reproduce_the_integers_bit_for_bit(name: str, weights: str, inputs: str) -> None:
+    program = compiled(name, weights, inputs)
+    data = program.network.quantise(samples(GRAPHS[name], 2))
+    for k in range(2):
+        one = {n: v[k] for n, v in data.items()}
+        witness = solve(program.program, {**one, **program.weights})
+        check(program.program.r1cs, witness)
+        expected = program.network.outputs_of({n: v[None] for n, v in one.items()})
+        assert (outputs(program.program, witness)["y"] == expected["y"][0]).all()
+
+
+@pytest.mark.parametrize("weights", ["public", "private"])
+def test_every_input_in_range_has_a_witness(weights: str) -> None:
+    """Widths are proved, not calibrated: the corners of the input range pass too."""
+    program = compiled("perceptron", weights, "private")
+    (port,) = program.network.inputs
+    rng = np.random.default_rng(6)
+    high = port.low + (1 << port.bits) - 1
+    for x in (port.low, high, *(np.where(rng.integers(0, 2, len(high)) > 0, high, port.low) for _ in range(6))):
+        check(program.program.r1cs, solve(program.program, {port.name: x, **program.weights}))
+
+
+def test_private_inputs_out_of_range_are_refused() -> None:
+    program = compiled("perceptron", inputs="private")
+    (port,) = program.network.inputs
+    outside = port.low + (1 << port.bits)
+    with pytest.raises(Unsatisfied, match="x: element 0 is"):
+        solve(program.program, {port.name: outside})
+    assert not accepts(program.program, {port.name: outside})
+    assert not accepts(program.program, {port.name: port.low - 1})
+
+
+@pytest.mark.parametrize("weights", ["public", "private"])
+def test_no_wire_is_free(weights: str) -> None:
+    program = compiled("gated", weights)
+    given = {n: v[0] for n, v in program.network.quantise(samples(GRAPHS["gated"])).items()}
+    witness = solve(program.program, {**given, **program.weights})
+    assert not len(free_wires(program.program.r1cs))
+    assert not len(unconstrained_wires(program.program.r1cs, witness))
+
+
+def test_a_private_model_proves_against_its_commitment() -> None:
+    program = compiled("perceptron", "private")
+    key, mask = setup(program.program.r1cs), fresh_mask()
+    published = program.commitment(key, mask)
+    x = {n: v[0] for n, v in samples(GRAPHS["perceptron"]).items()}
+    receipt = program.prove(key, x, masks={"weights": mask})
+    interface = ZkInterface.from_artefact(program.interface.to_artefact())
+    assert program.kept_masks == ("weights",)
+    assert interface.verify(key.verifying, receipt.proof, receipt.public, expected={"weights": published})
+    statement = interface.statement(receipt.public)
+    assert np.abs(statement.inputs["x"] - x["x"]).max() < 0.02
+    assert np.array_equal(statement.outputs["y"], receipt.outputs["y"])
+    other = dataclasses.replace(program, weights={n: v + 1 for n, v in program.weights.items()})
+    assert not np.array_equal(other.commitment(key, mask), published)
+    with pytest.raises(InvalidInput, match="the model is private"):
+        interface.verify(key.verifying, receipt.proof, receipt.public)
+
+
+def test_verifiers_refuse_what_does_not_fit() -> None:
+    program, another = compiled("perceptron"), compiled("gated")
+    key = setup(program.program.r1cs)
+    receipt = program.prove(key, {n: v[0] for n, v in samples(GRAPHS["perceptron"]).items()})
+    assert program.interface.verify(key.verifying, receipt.proof, receipt.public)
+    with pytest.raises(ArtefactMismatch):
+        another.interface.verify(key.verifying, receipt.proof, receipt.public)
+    with pytest.raises(InvalidInput, match="public values"):
+        program.interface.statement(receipt.public[1:])
+    with pytest.raises(InvalidInput, match="outside of its range"):
+        program.interface.statement([1 << 50, *receipt.public[1:]])
+    with pytest.raises(InvalidInput, match="small integer"):
+        program.interface.statement([1 << 100, *receipt.public[1:]])
+
+
+def test_programs_survive_as_artefacts() -> None:
+    for name in GRAPHS:
+        program = compiled(name, "private")
+        again = ZkProgram.from_artefact(program.to_artefact())
+        assert again.hash == program.hash
+        data = program.network.quantise(samples(GRAPHS[name]))
+        assert (again.network.outputs_of(data)["y"] == program.network.outputs_of(data)["y"]).all()
+    artefact = program.to_artefact()
+    with pytest.raises(MalformedArtefact):
+        ZkProgram.from_artefact(dataclasses.replace(artefact, meta={**artefact.meta, "network": {}}))
+    with pytest.raises(MalformedArtefact):
+        ZkInterface.from_artefact(dataclasses.replace(program.interface.to_artefact(), arrays={}))
+
+
+def test_what_integers_cannot_hold_is_refused() -> None:
+    graph = GRAPHS["perceptron"]
+    with pytest.raises(UnsupportedOp, match="fewer precision bits"):
+        compile_zk(graph, input_ranges={"x": (-1.0, 1.0)}, precision_bits=50)
+    with pytest.raises(InvalidInput, match="calibration="):
+        compile_zk(graph)
+    poles = graph_of([("Reciprocal", ["x"], "y", {})], {"x": (1, 4)}, ["y"])
+    with pytest.raises(UnsupportedOp, match="not finite"):
+        compile_zk(poles, input_ranges={"x": (-1.0, 1.0)})
+    network = compiled("perceptron").network
+    with pytest.raises(InvalidInput, match="takes the inputs"):
+        network.quantise({})
+    with pytest.raises(InvalidInput, match="shape"):
+        network.quantise({"x": np.zeros((3, 3, 3))})
+    with pytest.raises(InvalidInput, match="NaN"):
+        network.quantise({"x": np.full((1, 6), np.nan)})
+
+
+@pytest.mark.parametrize("circuit", ["mnist_mlp", "breast_cancer"])
+@pytest.mark.parametrize("weights", ["public", "private"])
+def test_trained_circuits_decide_as_in_floating_point(circuit: str, weights: Any) -> None:
+    folder = Path("circuits") / circuit
+    graph = import_onnx(folder / "model.onnx", batch=1)
+    calibration, given = dict(np.load(folder / "calibration.npz")), dict(np.load(folder / "samples.npz"))
+    given.pop("label")
+    program = compile_zk(graph, calibration=calibration, weights=weights)
+    (port,), (output,) = program.network.inputs, program.network.outputs
+    both = np.concatenate([calibration[port.name], given[port.name]]).reshape(-1, *port.shape).astype(np.float32)
+    found = program.network.restore(program.network.outputs_of(program.network.quantise({port.name: both})))[output]
+    exact = np.concatenate([execute(graph, {port.name: x})[output] for x in both])
+    agree = _decisions(found.reshape(exact.shape)) == _decisions(exact)
+    assert agree.mean() >= 0.99
+    one = {port.name: program.network.quantise({port.name: both[0]})[port.name]}
+    check(program.program.r1cs, solve(program.program, {**one, **program.weights}))
+
+
+def _decisions(scores: Array) -> Array:
+    return scores.argmax(axis=-1) if scores.shape[-1] > 1 else scores[:, 0] > 0.5

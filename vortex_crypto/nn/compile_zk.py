@@ -1,0 +1,390 @@
+"""From a graph to a program that is proved: passes, quantisation, circuit; and what a verifier needs of it.
+
+program = compile_zk(graph, calibration=samples, weights="private")
+key = setup(program.program.r1cs)
+masks = {name: fresh_mask() for name in program.kept_masks}
+receipt = program.prove(key, inputs, masks=masks)
+program.interface.verify(key.verifying, receipt.proof, receipt.public, expected=...)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from vortex_crypto.container import Artefact
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
+from vortex_crypto.nn.integer import (
+    IntegerAffine,
+    IntegerInput,
+    IntegerLayer,
+    IntegerNetwork,
+    IntegerProduct,
+    IntegerTable,
+)
+from vortex_crypto.nn.ir import Array, Graph
+from vortex_crypto.nn.lower_zk import WEIGHTS, LoweredZk, lower_zk
+from vortex_crypto.nn.passes.arithmetic import flat_samples
+from vortex_crypto.nn.passes.arithmetize import arithmetize
+from vortex_crypto.nn.passes.compose_affine import compose_affine
+from vortex_crypto.nn.passes.drop_tail import drop_tail as drop_tail_pass
+from vortex_crypto.nn.passes.fold_constants import fold_constants
+from vortex_crypto.nn.passes.fuse_elementwise import fuse_elementwise
+from vortex_crypto.nn.passes.quantize import quantize
+from vortex_crypto.nn.passes.ranges import input_intervals
+from vortex_crypto.zk.field import MODULUS
+from vortex_crypto.zk.groth16.keys import Proof, ProvingKey, VerifyingKey
+from vortex_crypto.zk.groth16.prove import Progress as ProveProgress
+from vortex_crypto.zk.groth16.prove import commit, prove
+from vortex_crypto.zk.groth16.verify import verify
+from vortex_crypto.zk.interpret.cost import by_layer, cost
+from vortex_crypto.zk.plan import Program
+
+KIND, INTERFACE = "zk-model", "zk-interface"
+SYNTHETIC_SAMPLES = 64
+
+Visibility = Literal["public", "private"]
+
+Progress = Callable[[str], None]
+"""Called with the name of each stage as it begins."""
+
+PIPELINE: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+    ("fold_constants", fold_constants),
+    ("arithmetize", arithmetize),
+    # A chain of functions becomes one table, and a scaling before a ReLU goes into its layer's weights.
+    ("fuse_elementwise", fuse_elementwise),
+    ("compose_affine", compose_affine),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """A public output: its shape, and the exponent f of its integers y = x·2^f."""
+
+    name: str
+    shape: tuple[int, ...]
+    fraction: int
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """What a proof's public values say, as real numbers: the outputs, and the inputs where they are public."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class ZkInterface:
+    """The verifier's side: how public values read, with no weights in it.
+
+    Attributes:
+        program: hash (hex) of the constraint system.
+        inputs: how inputs are quantised.
+        outputs: in the order of the public values, after the public inputs.
+        private_inputs: whether inputs are hidden.
+        private_weights: whether the model is, under the persistent commitment `WEIGHTS`.
+    """
+
+    program: str
+    inputs: tuple[IntegerInput, ...]
+    outputs: tuple[Output, ...]
+    private_inputs: bool
+    private_weights: bool
+
+    def statement(self, public: Sequence[int]) -> Statement:
+        """The public values as tensors.
+
+        Raises:
+            InvalidInput: their count does not fit, or a public input is outside of its range.
+        """
+        ports = () if self.private_inputs else self.inputs
+        sizes = [len(port.low) for port in ports] + [int(np.prod(o.shape)) for o in self.outputs]
+        if sum(sizes) != len(public):
+            raise InvalidInput(f"the program has {sum(sizes)} public values, and {len(public)} are given")
+        centred = [value - MODULUS if value > MODULUS // 2 else value for value in public]
+        if any(abs(value) >= 1 << 62 for value in centred):
+            raise InvalidInput("a public value is not a small integer, as this program's all are")
+        parts = np.split(np.array(centred, dtype=np.int64), np.cumsum(sizes)[:-1])
+        inputs = {}
+        for port, values in zip(ports, parts, strict=False):
+            if ((values < port.low) | (values >= port.low + (np.int64(1) << port.bits))).any():
+                raise InvalidInput(f"public input {port.name!r} has an element outside of its range")
+            inputs[port.name] = port.restore(values).reshape(port.shape)
+        outputs = {
+            o.name: np.ldexp(values.astype(np.float64), -o.fraction).reshape(o.shape)
+            for o, values in zip(self.outputs, parts[len(ports) :], strict=True)
+        }
+        return Statement(inputs, outputs)
+
+    def verify(
+        self, key: VerifyingKey, proof: Proof, public: Sequence[int], *, expected: Mapping[str, Array] | None = None
+    ) -> bool:
+        """Whether the proof shows the statement; `expected` holds the model's published commitment.
+
+        Raises:
+            ArtefactMismatch: the key is for another program.
+            InvalidInput: public values that do not fit, or a private model and no commitment to compare with.
+            MalformedProof: as `groth16.verify`.
+        """
+        if key.program != self.program:
+            raise ArtefactMismatch("the verifying key belongs to another program than this interface")
+        if self.private_weights and WEIGHTS not in (expected or {}):
+            raise InvalidInput(
+                "the model is private: pass expected={'weights': the model's published commitment}; "
+                "without it a proof says only that some model gives this output"
+            )
+        self.statement(public)
+        return verify(key, proof, public, expected=dict(expected or {}))
+
+    def to_artefact(self) -> Artefact:
+        """As a container of kind "zk-interface"."""
+        arrays: dict[str, Array] = {}
+        meta = {
+            "inputs": [_pack_input(f"input{i}", port, arrays) for i, port in enumerate(self.inputs)],
+            "outputs": [[o.name, list(o.shape), o.fraction] for o in self.outputs],
+            "private_inputs": self.private_inputs,
+            "private_weights": self.private_weights,
+        }
+        return Artefact(INTERFACE, self.program, meta, arrays)
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact) -> ZkInterface:
+        """The interface an artefact holds; raises `MalformedArtefact` when it holds none."""
+        meta = artefact.expect(kind=INTERFACE).meta
+        try:
+            inputs = tuple(_unpack_input(f"input{i}", p, artefact.arrays) for i, p in enumerate(meta["inputs"]))
+            outputs = tuple(Output(str(n), tuple(map(int, s)), int(f)) for n, s, f in meta["outputs"])
+            flags = (bool(meta["private_inputs"]), bool(meta["private_weights"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise MalformedArtefact(f"the interface lacks or garbles a part ({error})") from error
+        return cls(artefact.program, inputs, outputs, *flags)
+
+
+@dataclass(frozen=True, eq=False)
+class Receipt:
+    """A proof of inference: the proof, its public values, and the outputs as real numbers."""
+
+    proof: Proof
+    public: tuple[int, ...]
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class ZkProgram:
+    """The prover's side of a network: the circuit, the integer network, and the packed weights where they are private.
+
+    Its artefact holds the weights; a verifier gets `interface` alone.
+    """
+
+    program: Program
+    network: IntegerNetwork
+    weights: Mapping[str, Array]
+    private_inputs: bool
+
+    @property
+    def hash(self) -> str:
+        """Hash (hex) of the constraint system, which keys name."""
+        return self.program.hash()
+
+    @property
+    def kept_masks(self) -> tuple[str, ...]:
+        """Names of the persistent commitments, whose masks the owner draws once and keeps."""
+        return tuple(c.name for c in self.program.r1cs.commitments if c.persistent)
+
+    @property
+    def interface(self) -> ZkInterface:
+        """The verifier's side."""
+        outputs = tuple(Output(n, s, self.network.fraction(n)) for n, s in self.network.outputs.items())
+        return ZkInterface(self.hash, self.network.inputs, outputs, self.private_inputs, bool(self.weights))
+
+    def report(self) -> dict[str, Any]:
+        """Counts: constraints in all and by layer, domain, committed wires."""
+        counts = cost(self.program.r1cs)
+        return {**asdict(counts), "by_layer": by_layer(counts)}
+
+    def prove(
+        self,
+        key: ProvingKey,
+        inputs: Mapping[str, Array],
+        *,
+        masks: Mapping[str, int] | None = None,
+        progress: ProveProgress | None = None,
+        threads: int = 0,
+    ) -> Receipt:
+        """Prove the inference on one sample of real inputs; raises as `groth16.prove`."""
+        given = {**self.network.quantise(inputs), **self.weights}
+        proven = prove(key, self.program, given, masks=masks, progress=progress, threads=threads)
+        return Receipt(proven.proof, proven.public, self.network.restore(proven.outputs))
+
+    def commitment(self, key: ProvingKey, mask: int) -> Array:
+        """The persistent commitment to the private weights, uint64 [2, 4]: what the model's owner publishes."""
+        zeros = {port.name: np.zeros(len(port.low), dtype=np.int64) for port in self.network.inputs}
+        return commit(key, self.program, WEIGHTS, {**zeros, **self.weights}, mask)
+
+    def to_artefact(self) -> Artefact:
+        """As a container of kind "zk-model"; with private weights it is the model owner's secret."""
+        arrays: dict[str, Array] = {}
+        network = _pack_network(self.network, arrays)
+        inner = self.program.to_artefact()
+        arrays |= {f"program/{name}": array for name, array in inner.arrays.items()}
+        meta = {
+            "program": dict(inner.meta),
+            "network": network,
+            "weights": {name: [str(v) for v in values] for name, values in self.weights.items()},
+            "private_inputs": self.private_inputs,
+        }
+        return Artefact(KIND, self.hash, meta, arrays)
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact) -> ZkProgram:
+        """The program an artefact holds; raises `MalformedArtefact` when it holds none."""
+        meta = artefact.expect(kind=KIND).meta
+        inner = {n.removeprefix("program/"): a for n, a in artefact.arrays.items() if n.startswith("program/")}
+        try:
+            program = Program.from_artefact(Artefact("zk-program", artefact.program, meta["program"], inner))
+            network = _unpack_network(meta["network"], artefact.arrays)
+            weights = {str(n): np.array([int(v) for v in vs], dtype=object) for n, vs in meta["weights"].items()}
+            hidden = bool(meta["private_inputs"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedArtefact(f"the program lacks or garbles a part ({error})") from error
+        return cls(program, network, weights, hidden)
+
+
+def compile_zk(
+    graph: Graph,
+    *,
+    calibration: Mapping[str, Array] | None = None,
+    input_ranges: Mapping[str, tuple[float, float]] | None = None,
+    precision_bits: float = 8,
+    weights: Visibility = "public",
+    inputs: Visibility = "public",
+    drop_tail: bool = False,
+    progress: Progress | None = None,
+) -> ZkProgram:
+    """Compile a graph for proofs of inference.
+
+    Args:
+        graph: from `import_onnx`, for a batch of one.
+        calibration: samples of each input, (samples, *shape).
+        input_ranges: an interval for each input that calibration does not cover, or in its place.
+        precision_bits: -log2 of each layer's rounding errors against its largest value.
+        weights: "public" constants, or "private" under a persistent commitment.
+        inputs: "public", so that the verifier knows what the output belongs to, or "private".
+        drop_tail: leave out a final Softmax or ArgMax.
+        progress: called with the name of each stage.
+
+    Raises:
+        UnsupportedOp: an operator that integers cannot express; names the node and the remedy.
+        InvalidInput: neither calibration nor ranges for an input, or data that does not fit.
+    """
+    stage = progress or (lambda name: None)
+    graph, _ = drop_tail_pass(graph, allowed=drop_tail)
+    for name, run in PIPELINE:
+        stage(name)
+        graph = run(graph)
+        graph.verify()
+    ranges = input_intervals(graph, calibration, input_ranges)
+    stage("quantize")
+    network = quantize(graph, _samples(graph, calibration, ranges), ranges, precision_bits=precision_bits)
+    stage("lower")
+    lowered: LoweredZk = lower_zk(network, private_weights=weights == "private", private_inputs=inputs == "private")
+    return ZkProgram(lowered.program, network, lowered.weights, inputs == "private")
+
+
+def _samples(
+    graph: Graph, calibration: Mapping[str, Array] | None, ranges: Mapping[str, tuple[float, float]]
+) -> dict[str, Array]:
+    if calibration is not None:
+        return {name: flat_samples(name, graph.values[name].size, calibration) for name in graph.inputs}
+    rng = np.random.default_rng(0)
+    return {name: rng.uniform(*ranges[name], (SYNTHETIC_SAMPLES, graph.values[name].size)) for name in graph.inputs}
+
+
+def _pack_input(prefix: str, port: IntegerInput, arrays: dict[str, Array]) -> list[Any]:
+    arrays |= {f"{prefix}/fractions": port.fractions, f"{prefix}/low": port.low, f"{prefix}/bits": port.bits}
+    return [port.name, list(port.shape)]
+
+
+def _unpack_input(prefix: str, packed: Sequence[Any], arrays: Mapping[str, Array]) -> IntegerInput:
+    name, shape = packed
+    parts = [arrays[f"{prefix}/{part}"] for part in ("fractions", "low", "bits")]
+    size = int(np.prod([int(n) for n in shape]))
+    if any(part.dtype != np.int64 or part.shape != (size,) for part in parts):
+        raise ValueError(f"{prefix} does not have {size} elements")
+    if (
+        (np.abs(parts[0]) > 1000).any()
+        or (parts[2] < 1).any()
+        or (parts[2] > 61).any()
+        or (abs(parts[1]) > 1 << 61).any()
+    ):
+        raise ValueError(f"{prefix} has a range beyond 61 bits")
+    return IntegerInput(str(name), tuple(map(int, shape)), *parts)
+
+
+def _pack_network(network: IntegerNetwork, arrays: dict[str, Array]) -> dict[str, Any]:
+    layers = [_pack_layer(f"layer{i}", layer, arrays) for i, layer in enumerate(network.layers)]
+    return {
+        "name": network.name,
+        "inputs": [_pack_input(f"input{i}", port, arrays) for i, port in enumerate(network.inputs)],
+        "layers": layers,
+        "outputs": {name: list(shape) for name, shape in network.outputs.items()},
+        "values": dict(network.output_values),
+    }
+
+
+def _pack_layer(prefix: str, layer: IntegerLayer, arrays: dict[str, Array]) -> dict[str, Any]:
+    scalars = {k: v for k, v in vars(layer).items() if isinstance(v, (str, int, bool))}
+    packed: dict[str, Any] = {"kind": type(layer).__name__, "inputs": list(layer.inputs), **scalars}
+    if isinstance(layer, IntegerAffine):
+        arrays[f"{prefix}/bias"] = layer.bias
+        packed["shapes"] = [list(m.shape) for m in layer.maps]
+        for k, m in enumerate(layer.maps):
+            indptr, indices = m.indptr.astype(np.int64), m.indices.astype(np.int64)
+            arrays |= {
+                f"{prefix}/map{k}/indptr": indptr,
+                f"{prefix}/map{k}/indices": indices,
+                f"{prefix}/map{k}/data": m.data,
+            }
+    if isinstance(layer, IntegerTable):
+        arrays[f"{prefix}/values"] = layer.values
+    return packed
+
+
+def _unpack_layer(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, Array]) -> IntegerLayer:
+    fields: dict[str, Any] = {k: v for k, v in packed.items() if k not in ("kind", "inputs", "shapes")}
+    fields["inputs"] = tuple(map(str, packed["inputs"]))
+    if packed["kind"] == "IntegerAffine":
+        fields["bias"] = arrays[f"{prefix}/bias"]
+        fields["maps"] = tuple(
+            _unpack_map(f"{prefix}/map{k}", shape, arrays) for k, shape in enumerate(packed["shapes"])
+        )
+        return IntegerAffine(**fields)
+    if packed["kind"] == "IntegerProduct":
+        return IntegerProduct(**fields)
+    if packed["kind"] == "IntegerTable":
+        return IntegerTable(**fields, values=arrays[f"{prefix}/values"])
+    raise ValueError(f"unknown layer {json.dumps(packed['kind'])}")
+
+
+def _unpack_map(prefix: str, shape: Sequence[int], arrays: Mapping[str, Array]) -> Any:
+    data, indices, indptr = (arrays[f"{prefix}/{part}"] for part in ("data", "indices", "indptr"))
+    matrix = sp.csr_array((data, indices, indptr), shape=(int(shape[0]), int(shape[1])))
+    matrix.check_format(full_check=True)
+    return matrix
+
+
+def _unpack_network(packed: Mapping[str, Any], arrays: Mapping[str, Array]) -> IntegerNetwork:
+    inputs = tuple(_unpack_input(f"input{i}", p, arrays) for i, p in enumerate(packed["inputs"]))
+    layers = tuple(_unpack_layer(f"layer{i}", p, arrays) for i, p in enumerate(packed["layers"]))
+    outputs = {str(name): tuple(map(int, shape)) for name, shape in packed["outputs"].items()}
+    values = {str(name): str(value) for name, value in packed["values"].items()}
+    known = {port.name for port in inputs} | {layer.name for layer in layers}
+    if not set(values.values()) <= known or any(not set(layer.inputs) <= known for layer in layers):
+        raise ValueError("a layer or output reads a value that nothing makes")
+    return IntegerNetwork(str(packed["name"]), inputs, layers, outputs, values)

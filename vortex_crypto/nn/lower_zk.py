@@ -1,0 +1,139 @@
+"""From an integer network to a circuit: every layer through the gadgets, nothing through an executor.
+
+Public weights are constants: an affine map is then free, and a layer costs its roundings and its ReLU. Private weights
+travel packed, several rows in one scalar (gadget `packed`), under the persistent commitment `WEIGHTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from vortex_crypto.nn.integer import IntegerAffine, IntegerInput, IntegerNetwork, IntegerProduct, IntegerTable
+from vortex_crypto.nn.ir import Array
+from vortex_crypto.zk.circuit import Circuit
+from vortex_crypto.zk.discharge import Table
+from vortex_crypto.zk.gadgets.fixed_point import rescale, rescale_unbounded
+from vortex_crypto.zk.gadgets.lookup import apply_table
+from vortex_crypto.zk.gadgets.packed import rows_per_element, unpack
+from vortex_crypto.zk.gadgets.relu import relu, rescale_relu
+from vortex_crypto.zk.linear import Linear, concatenate
+from vortex_crypto.zk.plan import Program
+
+WEIGHTS = "weights"
+"""Name of the persistent commitment to private weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoweredZk:
+    """A circuit's program, and the packed private weights it takes besides the network's inputs."""
+
+    program: Program
+    weights: Mapping[str, Array]
+
+
+def lower_zk(network: IntegerNetwork, *, private_weights: bool, private_inputs: bool) -> LoweredZk:
+    """The circuit of a network: its inputs, private or public, and its outputs, public.
+
+    Private inputs are range-checked in the circuit; public ones are the verifier's to check, who sees them.
+    """
+    return _Lowering(network, private_weights, private_inputs).run()
+
+
+class _Lowering:
+    def __init__(self, network: IntegerNetwork, private_weights: bool, private_inputs: bool) -> None:
+        self.network, self.private_weights, self.private_inputs = network, private_weights, private_inputs
+        self.circuit = Circuit(network.name)
+        self.values: dict[str, Linear] = {}
+        self.weights: dict[str, Array] = {}
+
+    def run(self) -> LoweredZk:
+        c = self.circuit
+        for port in self.network.inputs:
+            with c.origin(port.name):
+                self.values[port.name] = self._input(port)
+        for layer in self.network.layers:
+            with c.origin(layer.origin or layer.name):
+                if isinstance(layer, IntegerAffine):
+                    self.values[layer.name] = self._affine(layer)
+                elif isinstance(layer, IntegerProduct):
+                    self.values[layer.name] = self._product(layer)
+                else:
+                    self.values[layer.name] = self._table(layer)
+        for name, value in self.network.output_values.items():
+            with c.origin(name):
+                c.expose(name, self.values[value])
+        return LoweredZk(c.finish(), self.weights)
+
+    def _input(self, port: IntegerInput) -> Linear:
+        size = len(port.low)
+        if not self.private_inputs:
+            return self.circuit.public(port.name, (size,))
+        x = self.circuit.private(port.name, (size,))
+        for bits in np.unique(port.bits):
+            chosen = np.flatnonzero(port.bits == bits)
+            self.circuit.range(x[chosen] - port.low[chosen], int(bits))
+        return x
+
+    def _affine(self, layer: IntegerAffine) -> Linear:
+        if self.private_weights:
+            accumulator = self._packed(layer)
+        else:
+            accumulator = sum(
+                (self.values[name].apply(m) for m, name in zip(layer.maps, layer.inputs, strict=True)),
+                start=self.circuit.one.broadcast_to(layer.bias.shape) * layer.bias,
+            )
+        if layer.relu:
+            return rescale_relu(self.circuit, accumulator, layer.shift, layer.bits)
+        return rescale(self.circuit, accumulator, layer.shift, layer.bits)
+
+    def _packed(self, layer: IntegerAffine) -> Linear:
+        """Accumulators from packed private weights; the rescaling after it bounds each slot."""
+        c, slot_bits = self.circuit, max(layer.accumulator_bits, layer.shift + layer.bits) + 1
+        count, rows = rows_per_element(slot_bits), len(layer.bias)
+        x = concatenate([self.values[name] for name in layer.inputs])
+        matrix = sp.csr_array(sp.hstack(layer.maps))
+        groups = [range(start, min(start + count, rows)) for start in range(0, rows, count)]
+        packed = [
+            _pack(matrix[group.start : group.stop], layer.bias[group.start : group.stop], slot_bits) for group in groups
+        ]
+        wires = c.private(f"{layer.name}/weights", (sum(len(values) for _, values in packed),), commitment=WEIGHTS)
+        self.weights[f"{layer.name}/weights"] = np.concatenate([values for _, values in packed])
+        found, at = [], 0
+        for group, (columns, values) in zip(groups, packed, strict=True):
+            weights, bias = wires[at : at + len(columns)], wires[at + len(columns)]
+            at += len(values)
+            found.append(unpack(c, c.mul(weights, x[columns]).sum() + bias, slot_bits, len(group)))
+        return concatenate(found)
+
+    def _product(self, layer: IntegerProduct) -> Linear:
+        left, right = (self.values[name] for name in layer.inputs)
+        return rescale(self.circuit, self.circuit.mul(left, right), layer.shift, layer.bits)
+
+    def _table(self, layer: IntegerTable) -> Linear:
+        """Round, clip by two ReLUs where the value may leave the table, and look up."""
+        c, x = self.circuit, self.values[layer.inputs[0]]
+        last = layer.low + len(layer.values) - 1
+        index = rescale_unbounded(c, x, layer.shift, layer.bits)
+        reach = 1 << layer.bits - 1
+        if -reach < layer.low or reach > last:
+            bits = max(layer.bits, max(abs(layer.low), abs(last)).bit_length() + 1) + 1
+            index = relu(c, index - layer.low, bits) - relu(c, index - last, bits) + layer.low
+        table = Table(f"{layer.name}", (np.arange(layer.low, last + 1), layer.values))
+        return apply_table(c, table, index)
+
+
+def _pack(matrix: Any, bias: Array, slot_bits: int) -> tuple[Array, Array]:
+    """The columns that any of these rows uses, and their packed weights with the packed bias last."""
+    columns = np.unique(matrix.indices)
+    slots = [1 << slot_bits * row for row in range(matrix.shape[0])]
+    packed = np.zeros(len(columns) + 1, dtype=object)
+    dense = matrix[:, columns].toarray()
+    for row, slot in enumerate(slots):
+        packed[:-1] += dense[row].astype(object) * slot
+        packed[-1] += int(bias[row]) * slot
+    return columns, packed
