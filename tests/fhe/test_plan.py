@@ -11,12 +11,18 @@ import pytest
 from tests.fhe import circuits
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import InvalidInput, MalformedArtefact, OutOfLevels, ParameterRefused
+from vortex_crypto.errors import InvalidInput, MalformedArtefact, MissingKey, OutOfLevels, ParameterRefused
 from vortex_crypto.fhe import plan as plans
+from vortex_crypto.fhe import storage
 from vortex_crypto.fhe.circuit import Circuit, Op
 from vortex_crypto.fhe.interpret import calibrate, latency
+from vortex_crypto.fhe.interpret.counts import counts, totals
+from vortex_crypto.fhe.interpret.keys import keys
 from vortex_crypto.fhe.interpret.noise import NoiseModel, predict
 from vortex_crypto.fhe.params import ParametersLiteral, check
+from vortex_crypto.fhe.passes.cse import cse
+from vortex_crypto.fhe.passes.expand import Strategy, expand
+from vortex_crypto.fhe.passes.lower import lower
 from vortex_crypto.fhe.plan import CkksPlan, plan
 from vortex_crypto.fhe.security import max_log_qp
 
@@ -88,8 +94,6 @@ def test_plans_survive_storage(name: str) -> None:
 
 
 def test_regions_survive_storage() -> None:
-    from vortex_crypto.fhe import storage
-
     circuit = circuits.network().freeze()
     again = storage.from_arrays(*storage.to_arrays(circuit))
     assert again.content_hash() == circuit.content_hash()
@@ -225,3 +229,22 @@ def test_inputs_outside_a_polynomial_s_domain_do_not_spoil_the_plan() -> None:
     circuit.output("y", circuit.polynomial(x, np.ones(32).tolist()))
     made = plan(circuit, precision_bits=10, backend="tenseal")
     assert made.parameters.q[0] < 2**60
+
+
+def test_native_transforms_keep_to_the_rotations_that_have_keys() -> None:
+    circuit = Circuit(1024)
+    x = circuit.input("x")
+    rng = np.random.default_rng(4)
+    y = circuit.linear_transform([x], [[circuits.diagonals(rng, 200, 1024)]])[0]
+    circuit.output("y", circuit.rotate(y, 77))
+    free = cse(lower(expand(circuit, Strategy(None, frozenset({Op.LINEAR_TRANSFORM}))))).freeze()
+    few = cse(lower(expand(circuit, Strategy((1, 32), frozenset({Op.LINEAR_TRANSFORM}))))).freeze()
+    assert set(keys(few).rotations) == {1, 32} < set(keys(free).rotations)
+    hoisted, walked = (totals(counts(c)) for c in (free, few))
+    assert hoisted["hoisted_rotate"] > walked["hoisted_rotate"]
+    assert hoisted["rotate"] < walked["rotate"]
+    meta, arrays = storage.to_arrays(few)
+    assert storage.from_arrays(meta, arrays).steps == (1, 32)
+    for steps in ([2], [0], [1024], "many"):
+        with pytest.raises((MalformedArtefact, MissingKey)):
+            keys(storage.from_arrays({**meta, "steps": steps}, arrays))

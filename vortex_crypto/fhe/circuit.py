@@ -119,7 +119,10 @@ class Instruction:
 
 
 class Circuit:
-    """Builder and data; once frozen, no more instructions are taken."""
+    """Builder and data; once frozen, no more instructions are taken.
+
+    `steps` are the rotations that native linear transforms may use; None stands for all.
+    """
 
     def __init__(self, slots: int) -> None:
         if slots < 1 or slots & (slots - 1) or slots > 1 << MAX_LOG_SLOTS:
@@ -130,6 +133,7 @@ class Circuit:
         self.outputs: list[tuple[str, int]] = []
         self.bounds: dict[str, float] = {}
         self.promises: dict[int, float] = {}
+        self.steps: tuple[int, ...] | None = None
         self.wires = 0
         self._origin = ""
         self._frozen = False
@@ -290,6 +294,8 @@ class Circuit:
         for name, wire in self.outputs:
             if wire not in known:
                 raise InvalidGraph(f"output {name!r} is wire {wire}, which nothing writes")
+        if not all(0 < step < self.slots for step in self.steps or ()):
+            raise InvalidGraph(f"the circuit may rotate by {self.steps}, of {self.slots} slots")
         for wire, bound in self.promises.items():
             if wire not in known or not 0 <= bound < math.inf:
                 raise InvalidGraph(f"wire {wire} is promised to be within {bound}")
@@ -325,6 +331,8 @@ class Circuit:
         yield f"circuit of {self.slots} slots"
         for i in self.instructions:
             yield _line(i, self.bounds)
+        if self.steps is not None:
+            yield f"rotations by {list(self.steps)}"
         for wire, bound in sorted(self.promises.items()):
             yield f"promise %{wire} within {bound!r}"
         for name, wire in self.outputs:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.container import Array
-from vortex_crypto.errors import InvalidGraph, MalformedArtefact, OutOfLevels, ParameterRefused
+from vortex_crypto.errors import InvalidGraph, MalformedArtefact, MissingKey, OutOfLevels, ParameterRefused
 from vortex_crypto.fhe import storage
 from vortex_crypto.fhe.backends import Capabilities, Needs, backend
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op, Vector
@@ -30,7 +30,7 @@ from vortex_crypto.fhe.params import Parameters, ParametersLiteral, check
 from vortex_crypto.fhe.passes.cse import cse
 from vortex_crypto.fhe.passes.expand import Strategy, expand
 from vortex_crypto.fhe.passes.lower import lower
-from vortex_crypto.fhe.rotations import choose_steps
+from vortex_crypto.fhe.rotations import FEW_KEYS, choose_steps
 from vortex_crypto.fhe.security import max_log_qp
 
 HEADROOM_BITS = 4
@@ -136,7 +136,8 @@ class CkksPlan:
         """
         try:
             highest = max(state.level for state in self.states.values())
-        except (InvalidGraph, OutOfLevels) as error:
+            _ = self.keys
+        except (InvalidGraph, OutOfLevels, MissingKey) as error:
             raise MalformedArtefact(f"the plan's circuit is not rightly lowered: {error}") from error
         if highest > self.parameters.max_level or self.circuit.slots > self.parameters.slots:
             raise MalformedArtefact(
@@ -256,11 +257,11 @@ def _largest(draft: Circuit, name: str, wire: int, results: Mapping[str, Vector]
 def _steps(circuit: Circuit, parameters: Parameters, capabilities: Capabilities) -> tuple[int, ...] | None:
     """The rotations to make keys for, within the budget of memory."""
     bodies = [i.body for i in circuit.instructions if isinstance(i.body, LinearTransform)]
-    if Op.LINEAR_TRANSFORM in capabilities.native:
-        return None
+    hoists = Op.LINEAR_TRANSFORM in capabilities.native
     single = [i.step for i in circuit.instructions if i.op is Op.ROTATE]
     each = capabilities.key_bytes(parameters, parameters.max_level)
-    return choose_steps(bodies, single, circuit.slots, limit=max(2, capabilities.key_budget // each - 2))
+    limit = max(2, capabilities.key_budget // each - 2)
+    return choose_steps(bodies, single, circuit.slots, limit=limit, few=limit if hoists else FEW_KEYS)
 
 
 def _refusal(

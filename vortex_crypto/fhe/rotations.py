@@ -83,10 +83,49 @@ GIANT, BABY = 2.5, 1.0
 """Cost of a giant step against a hoisted baby step: the first decomposes again and divides by P."""
 
 
+@dataclass(frozen=True)
+class Native:
+    """How a back end runs a linear transform itself; every reading of it agrees on this.
+
+    Attributes:
+        split: into babies and giants.
+        babies, giants: trees, one an operand and one a result. Babies one step off their operand share its
+            decomposition; those further off need one of their own.
+    """
+
+    split: Split
+    babies: tuple[tuple[Edge, ...], ...]
+    giants: tuple[tuple[Edge, ...], ...]
+
+    @property
+    def steps(self) -> frozenset[int]:
+        """The rotations that need keys."""
+        return frozenset(step for edges in (*self.babies, *self.giants) for _, _, step in edges)
+
+    @property
+    def hoisted(self) -> int:
+        """Rotations that share a decomposition."""
+        return sum(parent == 0 for edges in self.babies for _, parent, _ in edges)
+
+    @property
+    def whole(self) -> int:
+        """Rotations that do not."""
+        return sum(len(edges) for edges in (*self.babies, *self.giants)) - self.hoisted
+
+
 @lru_cache(maxsize=256)
-def native_split(body: LinearTransform, slots: int) -> Split:
-    """The split every reading of a native linear transform agrees on."""
-    return best_split(body, slots, giant=GIANT, baby=BABY)
+def native(body: LinearTransform, slots: int, steps: tuple[int, ...] | None = None) -> Native:
+    """The cheapest way for a back end that hoists; `steps` are those with keys, None if every one may have one."""
+    return min((_native(s, slots, steps) for s in _splits(body, slots, steps)), key=_native_cost)
+
+
+def _native(s: Split, slots: int, steps: tuple[int, ...] | None) -> Native:
+    babies, giants = ([tuple(tree(t, steps, slots)) for t in part] for part in (s.babies, s.giants))
+    return Native(s, tuple(babies), tuple(giants))
+
+
+def _native_cost(n: Native) -> float:
+    return BABY * n.hoisted + GIANT * n.whole
 
 
 def rotations(s: Split, slots: int, steps: Sequence[int] | None, *, giant: float = 1.0, baby: float = 1.0) -> float:
@@ -112,11 +151,11 @@ def tree(targets: Iterable[int], steps: Sequence[int] | None, slots: int) -> lis
     if steps is None:
         return [(t, 0, t) for t in wanted]
     edges: list[Edge] = []
-    reached = {0}
+    reached, direct = {0}, {r % slots for r in steps}
     while wanted:
         far: list[int] = []
         for t in wanted:
-            step = next((r for r in steps if (t - r) % slots in reached), None)
+            step = t if t in direct else next((r for r in steps if (t - r) % slots in reached), None)
             if step is None:
                 far.append(t)
             else:
@@ -144,7 +183,13 @@ def walk(step: int, steps: Sequence[int] | None, slots: int) -> list[int]:
 
 
 def choose_steps(
-    bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, *, limit: int, worth: int = 3
+    bodies: Sequence[LinearTransform],
+    single: Sequence[int],
+    slots: int,
+    *,
+    limit: int,
+    few: int = FEW_KEYS,
+    worth: int = 3,
 ) -> tuple[int, ...] | None:
     """The few steps to make keys for: as many as pay, at most `limit`; None if a key for every step is no more.
 
@@ -153,10 +198,11 @@ def choose_steps(
         single: the steps of its other rotations, with repetition.
         slots: of the circuit.
         limit: number of keys that fit in memory.
+        few: number of keys made without asking whether each one pays.
         worth: rotations a further key must save.
     """
     direct = {s % slots for s in single}.union(*(part for body in bodies for part in _direct(body, slots))) - {0}
-    if len(direct) <= min(limit, FEW_KEYS):
+    if len(direct) <= min(limit, few):
         return None
     unit = math.gcd(slots, *single, *(k for body in bodies for row in body.blocks for block in row for k, _ in block))
     pool = _pool(bodies, single, slots, unit)

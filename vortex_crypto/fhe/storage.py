@@ -30,6 +30,7 @@ def to_arrays(circuit: Circuit) -> tuple[dict[str, Any], dict[str, Array]]:
         "wires": circuit.wires,
         "origins": origins,
         "bounds": circuit.bounds,
+        "steps": None if circuit.steps is None else list(circuit.steps),
         "promises": [[wire, bound] for wire, bound in sorted(circuit.promises.items())],
         "outputs": [list(output) for output in circuit.outputs],
         "constants": names,
@@ -62,6 +63,8 @@ def _parsed(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Circuit:
     circuit.wires = wires
     circuit.constants = _constants(meta["constants"], arrays, circuit.slots)
     circuit.bounds = {str(name): float(bound) for name, bound in meta["bounds"].items()}
+    if meta["steps"] is not None:
+        circuit.steps = tuple(int(step) for step in meta["steps"])
     circuit.instructions = [_instruction(row, meta["origins"]) for row in rows]
     circuit.outputs = [(str(name), int(wire)) for name, wire in meta["outputs"]]
     circuit.promises = {int(wire): float(bound) for wire, bound in meta["promises"]}

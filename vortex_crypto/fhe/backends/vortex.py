@@ -38,7 +38,7 @@ from vortex_crypto.fhe.ckks.polynomial import chebyshev
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
-from vortex_crypto.fhe.rotations import native_split
+from vortex_crypto.fhe.rotations import native
 
 NAME = "vortex"
 PLAINTEXT_BYTES = 1 << 30
@@ -165,8 +165,9 @@ class VortexServer:
                 found[number] = Transform(
                     encoder,
                     blocks,
-                    native_split(i.body, circuit.slots),
+                    native(i.body, circuit.slots, circuit.steps).split,
                     slots=circuit.slots,
+                    steps=circuit.steps,
                     level=level,
                     ratio=parameters.pending_scale(level) / parameters.scale(level),
                     store=self.store,
@@ -284,7 +285,7 @@ class VortexBackend:
         max_prime_bits=FAST_PRIME_BITS,
         max_log_n=16,
         digit_primes=_digit_primes,
-        key_budget=8 << 30,
+        key_budget=1 << 30,
     )
 
     def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:

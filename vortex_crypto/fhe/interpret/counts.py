@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op
 from vortex_crypto.fhe.interpret.levels import levels
 from vortex_crypto.fhe.passes.lower import inline
-from vortex_crypto.fhe.rotations import native_split
+from vortex_crypto.fhe.rotations import native
 
 Counts = dict[str, Counter[tuple[str, int]]]
 """origin -> (kind, level) -> how many. Kinds are the opcodes' names in lower case, with `mul_number` for products with
@@ -39,9 +39,9 @@ def totals(found: Counts) -> dict[str, int]:
 
 def _kinds(circuit: Circuit, i: Instruction) -> Iterator[tuple[str, int]]:
     if isinstance(i.body, LinearTransform):
-        split = native_split(i.body, circuit.slots)
-        yield "hoisted_rotate", sum(len(steps - {0}) for steps in split.babies)
-        yield "rotate", sum(len(steps - {0}) for steps in split.giants)
+        chosen = native(i.body, circuit.slots, circuit.steps)
+        yield "hoisted_rotate", chosen.hoisted
+        yield "rotate", chosen.whole
         yield "mul_plain", sum(len(block) for row in i.body.blocks for block in row)
     elif i.op is Op.MUL_PLAIN and not isinstance(i.plain, Constant):
         yield "mul_number", 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op
 from vortex_crypto.fhe.interpret.levels import levels
 from vortex_crypto.fhe.passes.lower import inline
-from vortex_crypto.fhe.rotations import native_split
+from vortex_crypto.fhe.rotations import native
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Keys:
 
 
 def keys(circuit: Circuit) -> Keys:
-    """Walk a lowered circuit; native linear transforms are split by `rotations.native_split`."""
+    """Walk a lowered circuit; native linear transforms are split by `rotations.native`."""
     circuit = inline(circuit)
     states = levels(circuit)
     rotations: dict[int, int] = {}
@@ -39,8 +39,7 @@ def keys(circuit: Circuit) -> Keys:
         level = states[i.args[0]].level if i.args else 0
         steps = [i.step] if i.op is Op.ROTATE else []
         if isinstance(i.body, LinearTransform):
-            chosen = native_split(i.body, circuit.slots)
-            steps = [step for part in (*chosen.babies, *chosen.giants) for step in part if step]
+            steps = sorted(native(i.body, circuit.slots, circuit.steps).steps)
         for step in steps:
             rotations[step] = max(level, rotations.get(step, 0))
         highest[i.op] = max(level, highest.get(i.op, 0))

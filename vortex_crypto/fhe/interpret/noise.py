@@ -9,7 +9,7 @@ count as they are; a worst-case calculus would be tens of bits too pessimistic f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.passes.lower import inline
-from vortex_crypto.fhe.rotations import native_split
+from vortex_crypto.fhe.rotations import Edge, native
 from vortex_crypto.fhe.security import ERROR_DEVIATION
 
 ROUNDING = 1 / 12
@@ -213,12 +213,24 @@ def _transform(
     """A native transform: babies are switched at the operand's scale, giants at the product's."""
     before, after = model.parameters.scale(state.level), state.scale(model.parameters)
     rounding = model.plain(float(after / before), True)
-    switched = model.switch(state.level, float(before))
+    chosen = native(body, circuit.slots, circuit.steps)
+    switched = model.switch(state.level, float(before)) * math.sqrt(_longest(chosen.babies))
     variance: Vector = np.zeros(circuit.slots)
     for x, block in zip(args, body.blocks[row], strict=True):
         for k, plain in block:
             variance += np.abs(circuit.vector(plain)) ** 2 * (np.roll(switched, -k) ** 2 if k else 0.0)
             variance += np.abs(np.roll(x, -k)) ** 2 * rounding**2
-    giants = len(native_split(body, circuit.slots).giants[row])
+    giants = len(chosen.giants[row])
     result: Vector = np.sqrt(variance + giants * model.switch(state.level, float(after)) ** 2)
     return result
+
+
+def _longest(trees: Sequence[Sequence[Edge]]) -> int:
+    """Steps on the longest path: the most key switches that one baby has behind it."""
+    longest = 1
+    for edges in trees:
+        depth = {0: 0}
+        for node, parent, _ in edges:
+            depth[node] = depth[parent] + 1
+        longest = max(longest, *depth.values())
+    return longest

@@ -29,6 +29,7 @@ def expand(circuit: Circuit, strategy: Strategy | None = None) -> Circuit:
     """A circuit with the same results in which the strategy's regions and rotations alone are left."""
     strategy = strategy or Strategy()
     out = copy_of(circuit)
+    out.steps = strategy.steps
     wires: dict[int, int] = {}
     for i in circuit.instructions:
         with out.origin(i.origin):
@@ -48,8 +49,9 @@ def finished(out: Circuit, source: Circuit, wires: Mapping[int, int]) -> Circuit
 
 
 def copy_of(circuit: Circuit) -> Circuit:
-    """An empty circuit with the same slots, constants and input bounds."""
+    """An empty circuit with the same slots, constants, input bounds and rotations."""
     out = Circuit(circuit.slots)
+    out.steps = circuit.steps
     out.constants = list(circuit.constants)
     out.bounds = dict(circuit.bounds)
     return out
