@@ -213,7 +213,7 @@ class _Importer:
         graph = scope.graph
         for name in names:
             value = scope.resolve(name)
-            if keep_names and (value != name or value in graph.inputs or value in graph.outputs):
+            if keep_names and value != name:
                 value = self._copy(value, name, scope)
             graph.outputs.append(value)
 
