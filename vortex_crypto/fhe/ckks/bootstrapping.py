@@ -81,7 +81,8 @@ class Bootstrapper:
         self.context, self.settings = context, settings
         q0 = context.moduli[0]
         top = context.top_level
-        self.raised_scale = Fraction(q0, 1 << settings.eval_mod.log_ratio)
+        bottom = context.scale(0)
+        self.raised_scale = bottom * round(Fraction(q0, 1 << settings.eval_mod.log_ratio) / bottom)
         self.inner_level = top - settings.to_coefficients
         self.inner_scale = Fraction(context.modulus(self.inner_level))
         self.result_level = context.parameters.max_level

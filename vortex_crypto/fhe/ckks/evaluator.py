@@ -274,7 +274,8 @@ class Evaluator:
     def _turned(self, a: Ciphertext, pair: Residues, element: int) -> Ciphertext:
         ring, basis = self.context.ring, self.context.basis(a.level)
         first = a.parts[0] if element == 1 else ring.automorphism(a.parts[0], element, basis)
-        return Ciphertext(np.stack([ring.add(pair[0], first, basis), pair[1]]), a.scale)
+        pair[0] = ring.add(pair[0], first, basis)
+        return Ciphertext(pair, a.scale)
 
     def _aligned(self, a: Ciphertext, b: Ciphertext) -> tuple[Ciphertext, Ciphertext]:
         if not same_scale(a.scale, b.scale):
