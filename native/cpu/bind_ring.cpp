@@ -308,6 +308,7 @@ Out<u64> weighted_sums(Ring& ring, const std::vector<nb::list>& weights, const s
         refuse("weighted_sums needs terms and weights");
     }
     RowsIn all_terms, all_weights;
+    std::vector<unsigned> repeats;
     for (const In<u64>& term : terms) {
         const RowsIn rows = residues(ring, term, basis);
         if (term.ndim() != 3 || term.shape(0) != terms[0].shape(0)) {
@@ -321,19 +322,30 @@ Out<u64> weighted_sums(Ring& ring, const std::vector<nb::list>& weights, const s
         }
         for (nb::handle weight : row) {
             RowsIn rows(basis.size(), nullptr);
+            unsigned repeat = 0;
             if (!weight.is_none()) {
                 const auto array = nb::cast<In<u64>>(weight, false);
-                rows = residues(ring, array, basis);
-                if (array.ndim() != 2) {
-                    refuse("a weight is [limbs, N]");
+                if (array.ndim() != 2 || array.shape(0) != basis.size()) {
+                    refuse("a weight is [limbs, M]");
+                }
+                const size_t length = array.shape(1);
+                rows = rows_of(array, length);
+                while (length << repeat < ring.degree() && length != 0) {
+                    ++repeat;
+                }
+                if (length << repeat != ring.degree()) {
+                    refuse("a weight's length is N over a power of two");
                 }
             }
+            repeats.push_back(repeat);
             all_weights.insert(all_weights.end(), rows.begin(), rows.end());
         }
     }
     const size_t parts = terms[0].shape(0);
     Made<u64> out = make<u64>(ring, {weights.size(), parts, basis.size(), ring.degree()});
-    unlocked([&] { ring.weighted_sums(out.rows, all_weights, all_terms, weights.size(), terms.size(), parts, basis); });
+    unlocked([&] { 
+        ring.weighted_sums(out.rows, all_weights, repeats, all_terms, weights.size(), terms.size(), parts, basis);
+    });
     return out.array;
 }
 

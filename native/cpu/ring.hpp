@@ -77,8 +77,9 @@ public:
     void key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const std::vector<Basis>& digits,
                     const Basis& special, u64 element);
     // weights: [out][term][limb], null for none; terms: [term][part][limb]
-    void weighted_sums(const RowsOut& out, const RowsIn& weights, const RowsIn& terms, size_t sums, size_t count,
-                       size_t parts, const Basis& basis);
+    // Weight k stands for 2^repeats[k] times as many places: each of its values is read so often.
+    void weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats, const RowsIn& terms,
+                       size_t sums, size_t count, size_t parts, const Basis& basis);
 
     // Rows of 2 n doubles (n complex numbers), extended: followed by 2 n low parts; roots likewise, extended: 4 n.
     void special_fft(const std::vector<double*>& out, const std::vector<const double*>& in, const double* roots, size_t n,

@@ -262,8 +262,8 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
     mod_down(out, RowsIn(inner.begin(), inner.end()), whole, special.size());
 }
 
-void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const RowsIn& terms, size_t sums, size_t count,
-                         size_t parts, const Basis& basis) {
+void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,
+                         const RowsIn& terms, size_t sums, size_t count, size_t parts, const Basis& basis) {
     // Columns of all terms and of one row of weights stay in the second cache.
     const size_t limbs = basis.size();
     size_t columns = n_;
@@ -275,16 +275,30 @@ void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const RowsIn
         const size_t t = task / blocks, first = task % blocks * columns;
         const Limb& l = limb(basis[t]);
         std::vector<const u64*> w, x;
+        std::vector<size_t> used;
+        std::vector<u64> spread;
         for (size_t s = 0; s < sums; ++s) {
-            for (size_t p = 0; p < parts; ++p) {
-                w.clear();
-                x.clear();
-                for (size_t b = 0; b < count; ++b) {
-                    const u64* row = weights[(s * count + b) * limbs + t];
-                    if (row != nullptr) {
-                        w.push_back(row + first);
-                        x.push_back(terms[(b * parts + p) * limbs + t] + first);
+            w.clear();
+            used.clear();
+            for (size_t b = 0; b < count; ++b) {
+                const size_t k = s * count + b;
+                if (const u64* row = weights[k * limbs + t]; row != nullptr) {
+                    used.push_back(b);
+                    w.push_back(row + (first >> repeats[k]));
+                    if (repeats[k] != 0) {
+                        spread.resize(count * columns);
+                        u64* whole = spread.data() + b * columns;
+                        for (size_t i = 0; i < columns; ++i) {
+                            whole[i] = w.back()[i >> repeats[k]];
+                        }
+                        w.back() = whole;
                     }
+                }
+            }
+            for (size_t p = 0; p < parts; ++p) {
+                x.clear();
+                for (size_t b : used) {
+                    x.push_back(terms[(b * parts + p) * limbs + t] + first);
                 }
                 l.rows.weighted(out[(s * parts + p) * limbs + t] + first, w.data(), x.data(), w.size(), columns, l.modulus);
             }

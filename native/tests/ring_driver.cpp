@@ -105,7 +105,7 @@ std::vector<Rows> everything(Ring& ring) {
     result(2 * (limbs - 1), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, digits, special, 5); });
     RowsIn weights(first);
     weights.insert(weights.end(), limbs, nullptr);
-    result(2 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, weights, keys, 1, 2, 2, all); });
+    result(2 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, weights, {0, 0}, keys, 1, 2, 2, all); });
     std::vector<const long long*> signed_rows;
     for (const u64* row : first) signed_rows.push_back(reinterpret_cast<const long long*>(row));
     result(limbs * limbs, [&](const RowsOut& out) { ring.reduce_signed(out, signed_rows, all); });

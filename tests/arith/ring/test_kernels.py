@@ -181,6 +181,9 @@ def _weighted_sums(make: Operands) -> Iterator[Case]:
     terms = [make.residues(2) for _ in range(3)]
     w = [make.residues() for _ in range(3)]
     yield ([[w[0], None, w[1]], [None, None, None], [w[2], w[1], w[0]]], terms, make.all), {}
+    degree = make.ring.degree
+    repeated = [np.ascontiguousarray(w[0][:, : degree // gap]) for gap in (2, 8, degree)]
+    yield ([repeated, [repeated[0], None, w[1]]], terms, make.all), {}
     few = (0, 4)
     weight, term = make.residues(basis=few), make.residues(1, basis=few)
     yield ([[weight] * 70], [term] * 70, few), {}

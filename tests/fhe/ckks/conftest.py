@@ -68,6 +68,12 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def fast_engine() -> str:
+    """The fastest engine that is built, for what takes the definition too long."""
+    return _engines()[-1]
+
+
+@pytest.fixture
 def toy(engine_name: str) -> Party:
     return party(engine_name)
 

@@ -53,6 +53,15 @@ def key(shape: tuple[int, ...], basis: Sequence[int], key_basis: Sequence[int], 
         raise ShapeMismatch(f"a key of shape {shape} over {tuple(key_basis)} for {digits} digits over {tuple(basis)}")
 
 
+def weight_of_sum(weight: NDArray[np.generic], degree: int, limbs: int) -> None:
+    """ShapeMismatch unless it is uint64 [limbs, M] with M the degree over a power of two."""
+    good = weight.dtype == np.uint64 and weight.ndim == 2 and weight.shape[0] == limbs and weight.shape[1] > 0
+    if not good or degree % weight.shape[1]:
+        raise ShapeMismatch(
+            f"weight: uint64 [{limbs}, {degree} or a divisor] expected, got {weight.dtype} {weight.shape}"
+        )
+
+
 def sums(weights: Sequence[Sequence[object]], terms: Sequence[NDArray[np.generic]]) -> None:
     """ShapeMismatch unless there are terms, all of one shape, and rows of as many weights."""
     if not terms or not weights or any(len(row) != len(terms) for row in weights) or len({t.shape for t in terms}) != 1:

@@ -143,6 +143,7 @@ class RingKernels(Protocol):
         """out[g] = sum_b weights[g][b] * terms[b]: [len(weights), parts, limbs, N]. NTT form.
 
         weights[g][b] is a plaintext [limbs, N] or None for zero; terms[b] is [parts, limbs, N]. At most 2^10 terms.
+        A plaintext of the subring of degree M, M dividing N, may stay [limbs, M]: each value stands for N / M places.
         The inner loop of matrix-vector products by diagonals: one pass over memory, one reduction a result.
         """
 

@@ -27,7 +27,7 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel("decompose", "u64[L,N] -> u64[d,L+K,N]", _RESIDUES, Ring.decompose),
     Kernel("key_switch_inner", f"u64[d,L,N], u64[>=d,2,L',N], odd g -> {_PAIR}", _RESIDUES, Ring.key_switch_inner),
     Kernel("key_switch", f"u64[L,N], u64[>=d,2,L',N], odd g -> {_PAIR}", _RESIDUES, Ring.key_switch),
-    Kernel("weighted_sums", "G x B of u64[L,N], B of u64[c,L,N] -> u64[G,c,L,N]", _RESIDUES, Ring.weighted_sums),
+    Kernel("weighted_sums", "G x B of u64[L,M], B of u64[c,L,N] -> u64[G,c,L,N]", _RESIDUES, Ring.weighted_sums),
     Kernel("special_fft", "c128[..,n] -> c128[..,n]", "error < 2^-48 max", Ring.special_fft, exact=False),
     Kernel("special_ifft", "c128[..,n] -> c128[..,n]", "error < 2^-48 max", Ring.special_ifft, exact=False),
     Kernel("special_fft_extended", "c128[..,2,n] -> same", "error < 2^-96 max", Ring.special_fft_extended, exact=False),

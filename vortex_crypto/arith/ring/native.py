@@ -182,8 +182,12 @@ class NativeRing:
     ) -> Residues:
         checks.sums(weights, terms)
         checked = [self._in(term, basis, "term", ndim=3) for term in terms]
-        rows = [[None if w is None else self._in(w, basis, "weight", ndim=2) for w in row] for row in weights]
+        rows = [[None if w is None else self._weight(w, basis) for w in row] for row in weights]
         return _residues(self._core.weighted_sums(rows, checked, basis))
+
+    def _weight(self, weight: Residues, basis: Basis) -> Residues:
+        checks.weight_of_sum(weight, self._degree, len(basis))
+        return np.ascontiguousarray(weight)
 
     def special_fft(self, values: Complexes) -> Complexes:
         return self._fft(values, inverse=False, extended=False)

@@ -231,7 +231,9 @@ class ReferenceRing:
         for g, row in enumerate(weights):
             for weight, term in zip(row, terms, strict=True):
                 if weight is not None:
-                    result[g] = self.multiply_add(term, weight, result[g], basis)
+                    checks.weight_of_sum(weight, self._degree, len(basis))
+                    whole = np.repeat(weight, self._degree // weight.shape[1], axis=1)
+                    result[g] = self.multiply_add(term, whole, result[g], basis)
         return result
 
     def special_fft(self, values: Complexes) -> Complexes:

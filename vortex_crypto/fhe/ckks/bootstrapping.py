@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from vortex_crypto.errors import ParameterRefused
+from vortex_crypto.fhe.circuit import shortest_period
 from vortex_crypto.fhe.ckks import dft
 from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
 from vortex_crypto.fhe.ckks.context import Context
@@ -247,7 +248,7 @@ def _transforms(
         made.append(
             Transform(
                 encoder,
-                [[list(matrix.items())]],
+                [[[(offset, shortest_period(values)) for offset, values in matrix.items()]]],
                 split,
                 slots=slots,
                 level=level - index,

@@ -127,7 +127,7 @@ class Transform:
         plain = self._store.get(
             (id(self), row, column, giant, entry.baby), lambda: self.encoder.encode(entry.values, self.ratio, basis)
         )
-        return plain.expanded(context.parameters.ring_degree)
+        return plain.residues
 
 
 def _edges(targets: frozenset[int], steps: Sequence[int] | None, slots: int) -> list[tuple[int, int, int]]:
