@@ -73,7 +73,7 @@ def ask(
         client = files.Client(interface)
         sizes = client.save(folder)
     with step("register evaluation keys") as register:
-        name = server.register((folder / files.EVALUATION).read_bytes())
+        name = server.register(folder / files.EVALUATION)
     with step("encrypt") as encrypt:
         encrypted = client.encrypt({interface.inputs[0].name: image})
     with step("run on the server") as run:

@@ -75,6 +75,14 @@ def dumps(artefact: Artefact) -> bytes:
     return b"".join(_chunks(artefact))
 
 
+def digest(artefact: Artefact) -> str:
+    """SHA-256 (hex) of the artefact's bytes, without holding them."""
+    state = hashlib.sha256()
+    for chunk in _chunks(artefact):
+        state.update(chunk)
+    return state.hexdigest()
+
+
 def loads(data: bytes | memoryview, *, name: str = "message") -> Artefact:
     """Parse bytes; arrays are read-only views of `data`.
 

@@ -107,9 +107,10 @@ def test_a_busy_server_says_so():
     assert asyncio.run(two_uploads()) == [400, 503]
 
 
-def test_refusals_reach_the_asker(remote, client):
+def test_refusals_reach_the_asker(remote, client, tmp_path):
+    (tmp_path / "nothing").write_bytes(b"nothing")
     with pytest.raises(InvalidInput, match="not a vortex-crypto artefact"):
-        remote.register(b"nothing")
+        remote.register(tmp_path / "nothing")
     with pytest.raises(MissingKey, match="register"):
         remote.run("ab" * 32, client.encrypt({"features": digits_samples(1)}))
 

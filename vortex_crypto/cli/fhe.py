@@ -84,7 +84,7 @@ def run(
     with progress("running") as report:
         server = Server(loaded)
         report(0, 1, "loading keys")
-        name = server.register(container.read(evaluation))
+        name = server.register(container.read(evaluation), "local")
         start = perf_counter()
         answer = server.run(name, container.read(ciphertext), report)
         seconds = perf_counter() - start

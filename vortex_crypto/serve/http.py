@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import mmap
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -68,26 +70,18 @@ def application(server: Server, *, max_waiting: int = 8) -> FastAPI:
 
     @app.post(protocol.KEYS)
     async def keys(request: Request) -> dict[str, str]:
-        async with places.taken():
-            content = await _body(request, max_keys)
-            async with places.turn:
-                return {"keys": await asyncio.to_thread(_register, server, content)}
+        async with places.taken(), _upload(request, max_keys) as (content, name), places.turn:
+            artefact = await asyncio.to_thread(container.loads, content, name="evaluation keys")
+            return {"keys": await asyncio.to_thread(server.register, artefact, name)}
 
     @app.post(protocol.RUN)
     async def run(request: Request, keys: Annotated[str, Query(pattern=f"^{protocol.KEY_NAME}$")]) -> Response:
-        async with places.taken():
-            content = await _body(request, max_input)
-            async with places.turn:
-                artefact = await asyncio.to_thread(container.loads, content, name="ciphertext")
-                answer = await asyncio.to_thread(server.run, keys, artefact)
-                return Response(await asyncio.to_thread(container.dumps, answer), media_type=protocol.MEDIA_TYPE)
+        async with places.taken(), _upload(request, max_input) as (content, _), places.turn:
+            artefact = await asyncio.to_thread(container.loads, content, name="ciphertext")
+            answer = await asyncio.to_thread(server.run, keys, artefact)
+            return Response(await asyncio.to_thread(container.dumps, answer), media_type=protocol.MEDIA_TYPE)
 
     return app
-
-
-def _register(server: Server, content: bytes) -> str:
-    name = hashlib.sha256(content).hexdigest()
-    return server.register(container.loads(content, name="evaluation keys"), name)
 
 
 def limits(plan: CkksPlan) -> tuple[int, int]:
@@ -118,14 +112,20 @@ class _Places:
             self._free += 1
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    content = bytearray()
-    try:
-        async with asyncio.timeout(UPLOAD_SECONDS):
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > limit:
-                    raise HTTPException(413, f"the body is larger than the {limit} bytes this program can need")
-    except TimeoutError as error:
-        raise HTTPException(408, f"the body did not arrive within {UPLOAD_SECONDS} seconds") from error
-    return bytes(content)
+@asynccontextmanager
+async def _upload(request: Request, limit: int) -> AsyncIterator[tuple[memoryview, str]]:
+    """The body, kept in an unnamed file and mapped into memory, and its SHA-256 (hex)."""
+    digest, size = hashlib.sha256(), 0
+    with tempfile.TemporaryFile() as file:
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > limit:
+                        raise HTTPException(413, f"the body is larger than the {limit} bytes this program can need")
+                    digest.update(chunk)
+                    file.write(chunk)
+        except TimeoutError as error:
+            raise HTTPException(408, f"the body did not arrive within {UPLOAD_SECONDS} seconds") from error
+        file.flush()
+        yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""), digest.hexdigest()

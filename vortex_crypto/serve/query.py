@@ -22,6 +22,7 @@ from vortex_crypto.serve.client import Client
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_ANSWER = 1 << 30
+UPLOAD_CHUNK = 1 << 20
 
 
 class RemoteServer:
@@ -34,9 +35,12 @@ class RemoteServer:
         """What the served program expects and answers."""
         return Interface.from_artefact(container.loads(self._request("GET", protocol.PROGRAM), name="the server"))
 
-    def register(self, content: bytes) -> str:
-        """Upload evaluation keys (a container's bytes); returns the name the server knows them by."""
-        answer = json.loads(self._request("POST", protocol.KEYS, content=content))
+    def register(self, evaluation: Path) -> str:
+        """Upload a file of evaluation keys; returns the name the server knows them by."""
+        with evaluation.open("rb") as file:
+            chunks = iter(lambda: file.read(UPLOAD_CHUNK), b"")
+            headers = {"Content-Length": str(evaluation.stat().st_size)}
+            answer = json.loads(self._request("POST", protocol.KEYS, content=chunks, headers=headers))
         return str(answer["keys"])
 
     def run(self, keys: str, ciphertexts: Artefact) -> Artefact:
@@ -69,7 +73,7 @@ class RemoteServer:
         try:
             return self.run(name, encrypted)
         except MissingKey:
-            self.register(evaluation.read_bytes())
+            self.register(evaluation)
             return self.run(name, encrypted)
 
     def _request(self, method: str, path: str, **arguments: Any) -> bytes:

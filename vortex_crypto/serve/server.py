@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -33,7 +32,7 @@ class Server:
             evaluation: the keys.
             name: what to call them; by default the SHA-256 (hex) of their bytes.
         """
-        name = name or hashlib.sha256(container.dumps(evaluation)).hexdigest()
+        name = name or container.digest(evaluation)
         with self._lock:
             known = name in self._sessions
         if not known:
