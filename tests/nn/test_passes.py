@@ -87,6 +87,23 @@ def test_an_exported_gelu_becomes_one_expression() -> None:
     assert node.origin == "d + e + a + m + y"
 
 
+def test_scalings_round_a_relu_stay_affine_maps() -> None:
+    constants = {"two": np.float32(2), "one": np.float32(1)}
+    steps: list[graphs.Step] = [
+        ("Mul", ["x", "two"], "m", {}),
+        ("Add", ["m", "one"], "a", {}),
+        ("Relu", ["a"], "r", {}),
+        ("Mul", ["r", "two"], "d", {}),
+        ("MatMul", ["d", "w"], "y", {}),
+    ]
+    constants["w"] = np.float32([[1, 2], [3, 4], [5, 7]])
+    graph = through(graphs.graph_of(steps, {"x": (1, 3)}, ["y"], constants))
+    assert kinds(graph) == ["Affine", "Elementwise", "Affine"]
+    function = list(graph.nodes())[1].op
+    assert isinstance(function, ElementwiseOp)
+    assert function.expression == sympy.Max(0, X)
+
+
 def test_a_composition_that_would_grow_is_left_alone() -> None:
     rng = np.random.default_rng(0)
     narrow = {"a": rng.normal(size=(40, 2)).astype(np.float32), "b": rng.normal(size=(2, 40)).astype(np.float32)}

@@ -33,6 +33,31 @@ Dtype = Literal[
 ]
 
 
+def sample_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A declared shape without its batch axis, a leading 1."""
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
+def flat_samples(name: str, shape: tuple[int, ...], array: Array) -> Array:
+    """One sample of the declared shape, or several along a first axis, as float64 (batch, size).
+
+    Raises:
+        InvalidInput: another shape, or something that is no finite real number.
+    """
+    array, one = np.asarray(array), sample_shape(shape)
+    if not (array.shape in (shape, one) or array.shape[1:] == one) or array.size == 0:
+        raise InvalidInput(
+            f"input {name!r} takes arrays of shape {list(shape)}, or [batch, {', '.join(map(str, one))}]; "
+            f"this one has shape {list(array.shape)}"
+        )
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.iscomplexobj(array):
+        raise InvalidInput(f"input {name!r} takes real numbers, not {array.dtype}")
+    flat: Array = array.astype(np.float64).reshape(-1, int(np.prod(shape, dtype=np.int64)))
+    if not np.isfinite(flat).all():
+        raise InvalidInput(f"input {name!r} holds infinities or NaN")
+    return flat
+
+
 class Port(BaseModel):
     """One tensor that goes in or comes out.
 
@@ -74,7 +99,7 @@ class Port(BaseModel):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """The shape without its batch axis."""
-        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+        return sample_shape(self.shape)
 
     def samples(self, array: Array) -> Array:
         """An array of one sample, or of several along a first axis, as float64 (batch, size).
@@ -82,22 +107,11 @@ class Port(BaseModel):
         Raises:
             InvalidInput: another shape, no number, or an element outside `low`..`high`.
         """
-        array = np.asarray(array)
-        accepted = array.shape in (self.shape, self.sample_shape) or array.shape[1:] == self.sample_shape
-        if not accepted or array.size == 0:
-            raise InvalidInput(
-                f"input {self.name!r} takes arrays of shape {list(self.shape)}, or [batch, "
-                f"{', '.join(map(str, self.sample_shape))}]; this one has shape {list(array.shape)}"
-            )
-        if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.iscomplexobj(array):
-            raise InvalidInput(f"input {self.name!r} takes real numbers, not {array.dtype}")
-        flat = array.astype(np.float64).reshape(-1, self.size)
+        flat = flat_samples(self.name, self.shape, array)
         self._check_range(flat)
         return flat
 
     def _check_range(self, flat: Array) -> None:
-        if not np.isfinite(flat).all():
-            raise InvalidInput(f"input {self.name!r} holds infinities or NaN")
         if self.low is None or self.high is None:
             return
         least, most = float(flat.min()), float(flat.max())
