@@ -11,7 +11,14 @@ import pytest
 
 from tests.nn.graphs import convolutional, gated, graph_of, perceptron, residual
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, Unsatisfied, UnsupportedOp
-from vortex_crypto.nn.compile_zk import ZkInterface, ZkProgram, compile_zk
+from vortex_crypto.nn.compile_zk import (
+    ZkInterface,
+    ZkProgram,
+    compile_zk,
+    draw_masks,
+    proof_from_artefact,
+    read_masks,
+)
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.onnx_import import import_onnx
 from vortex_crypto.nn.plain import execute
@@ -101,6 +108,13 @@ def test_a_private_model_proves_against_its_commitment() -> None:
     receipt = program.prove(key, x, masks={"weights": mask})
     interface = ZkInterface.from_artefact(program.interface.to_artefact())
     assert program.kept_masks == ("weights",)
+    proof, public = proof_from_artefact(receipt.to_artefact(program.hash))
+    assert interface.verify(key.verifying, proof, public, expected={"weights": published})
+    assert set(read_masks(draw_masks(program), program.hash)) == {"weights"}
+    with pytest.raises(ArtefactMismatch):
+        read_masks(draw_masks(program), "another")
+    with pytest.raises(MalformedArtefact, match="decimal"):
+        proof_from_artefact(dataclasses.replace(receipt.to_artefact(program.hash), meta={"public": ["-1"]}))
     assert interface.verify(key.verifying, receipt.proof, receipt.public, expected={"weights": published})
     statement = interface.statement(receipt.public)
     assert np.abs(statement.inputs["x"] - x["x"]).max() < 0.02

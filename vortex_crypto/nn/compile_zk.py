@@ -9,24 +9,16 @@ program.interface.verify(key.verifying, receipt.proof, receipt.public, expected=
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
-from vortex_crypto.nn.integer import (
-    IntegerAffine,
-    IntegerInput,
-    IntegerLayer,
-    IntegerNetwork,
-    IntegerProduct,
-    IntegerTable,
-)
+from vortex_crypto.nn.integer import IntegerInput, IntegerNetwork
+from vortex_crypto.nn.integer_arrays import pack_input, pack_network, unpack_input, unpack_network
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.lower_zk import WEIGHTS, LoweredZk, lower_zk
 from vortex_crypto.nn.passes.arithmetic import flat_samples
@@ -40,12 +32,13 @@ from vortex_crypto.nn.passes.ranges import input_intervals
 from vortex_crypto.zk.field import MODULUS
 from vortex_crypto.zk.groth16.keys import Proof, ProvingKey, VerifyingKey
 from vortex_crypto.zk.groth16.prove import Progress as ProveProgress
-from vortex_crypto.zk.groth16.prove import commit, prove
+from vortex_crypto.zk.groth16.prove import commit, fresh_mask, prove
+from vortex_crypto.zk.groth16.serialize import proof_from_bytes, proof_to_bytes
 from vortex_crypto.zk.groth16.verify import verify
 from vortex_crypto.zk.interpret.cost import by_layer, cost
 from vortex_crypto.zk.plan import Program
 
-KIND, INTERFACE = "zk-model", "zk-interface"
+KIND, INTERFACE, PROOF, MASKS = "zk-model", "zk-interface", "zk-proof", "zk-masks"
 SYNTHETIC_SAMPLES = 64
 
 Visibility = Literal["public", "private"]
@@ -146,7 +139,7 @@ class ZkInterface:
         """As a container of kind "zk-interface"."""
         arrays: dict[str, Array] = {}
         meta = {
-            "inputs": [_pack_input(f"input{i}", port, arrays) for i, port in enumerate(self.inputs)],
+            "inputs": [pack_input(f"input{i}", port, arrays) for i, port in enumerate(self.inputs)],
             "outputs": [[o.name, list(o.shape), o.fraction] for o in self.outputs],
             "private_inputs": self.private_inputs,
             "private_weights": self.private_weights,
@@ -158,7 +151,7 @@ class ZkInterface:
         """The interface an artefact holds; raises `MalformedArtefact` when it holds none."""
         meta = artefact.expect(kind=INTERFACE).meta
         try:
-            inputs = tuple(_unpack_input(f"input{i}", p, artefact.arrays) for i, p in enumerate(meta["inputs"]))
+            inputs = tuple(unpack_input(f"input{i}", p, artefact.arrays) for i, p in enumerate(meta["inputs"]))
             outputs = tuple(Output(str(n), tuple(map(int, s)), int(f)) for n, s, f in meta["outputs"])
             flags = (bool(meta["private_inputs"]), bool(meta["private_weights"]))
         except (KeyError, TypeError, ValueError) as error:
@@ -173,6 +166,10 @@ class Receipt:
     proof: Proof
     public: tuple[int, ...]
     outputs: Mapping[str, Array]
+
+    def to_artefact(self, program: str) -> Artefact:
+        """As a container of kind "zk-proof": the compact proof and the public values; no secrets."""
+        return proof_to_artefact(self.proof, self.public, program)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +227,7 @@ class ZkProgram:
     def to_artefact(self) -> Artefact:
         """As a container of kind "zk-model"; with private weights it is the model owner's secret."""
         arrays: dict[str, Array] = {}
-        network = _pack_network(self.network, arrays)
+        network = pack_network(self.network, arrays)
         inner = self.program.to_artefact()
         arrays |= {f"program/{name}": array for name, array in inner.arrays.items()}
         meta = {
@@ -248,12 +245,46 @@ class ZkProgram:
         inner = {n.removeprefix("program/"): a for n, a in artefact.arrays.items() if n.startswith("program/")}
         try:
             program = Program.from_artefact(Artefact("zk-program", artefact.program, meta["program"], inner))
-            network = _unpack_network(meta["network"], artefact.arrays)
+            network = unpack_network(meta["network"], artefact.arrays)
             weights = {str(n): np.array([int(v) for v in vs], dtype=object) for n, vs in meta["weights"].items()}
             hidden = bool(meta["private_inputs"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedArtefact(f"the program lacks or garbles a part ({error})") from error
         return cls(program, network, weights, hidden)
+
+
+def proof_to_artefact(proof: Proof, public: Sequence[int], program: str) -> Artefact:
+    """A proof with its public values, as a container of kind "zk-proof"."""
+    data = np.frombuffer(proof_to_bytes(proof), dtype=np.uint8)
+    return Artefact(PROOF, program, {"public": [str(value) for value in public]}, {"proof": data})
+
+
+def proof_from_artefact(artefact: Artefact) -> tuple[Proof, list[int]]:
+    """The proof and public values of a container.
+
+    Raises:
+        MalformedArtefact: it holds none; `MalformedProof` where the proof itself is at fault.
+    """
+    artefact.expect(kind=PROOF)
+    values, data = artefact.meta.get("public"), artefact.arrays.get("proof")
+    if not isinstance(values, list) or data is None or data.dtype != np.uint8 or data.ndim != 1:
+        raise MalformedArtefact("a proof artefact holds the proof's bytes and a list of public values")
+    if not all(isinstance(value, str) and value.isdecimal() and len(value) <= 77 for value in values):
+        raise MalformedArtefact("a public value is not a decimal number below r")
+    return proof_from_bytes(data.tobytes()), [int(value) for value in values]
+
+
+def draw_masks(program: ZkProgram) -> Artefact:
+    """Fresh masks for the program's persistent commitments: secret, drawn once, used for every proof."""
+    return Artefact(MASKS, program.hash, {name: str(fresh_mask()) for name in program.kept_masks})
+
+
+def read_masks(artefact: Artefact, program: str) -> dict[str, int]:
+    """The masks of a container of kind "zk-masks" made for that program."""
+    meta = artefact.expect(kind=MASKS, program=program).meta
+    if not all(isinstance(value, str) and value.isdecimal() and len(value) <= 77 for value in meta.values()):
+        raise MalformedArtefact("a mask is not a decimal number below r")
+    return {name: int(value) for name, value in meta.items()}
 
 
 def compile_zk(
@@ -304,87 +335,3 @@ def _samples(
         return {name: flat_samples(name, graph.values[name].size, calibration) for name in graph.inputs}
     rng = np.random.default_rng(0)
     return {name: rng.uniform(*ranges[name], (SYNTHETIC_SAMPLES, graph.values[name].size)) for name in graph.inputs}
-
-
-def _pack_input(prefix: str, port: IntegerInput, arrays: dict[str, Array]) -> list[Any]:
-    arrays |= {f"{prefix}/fractions": port.fractions, f"{prefix}/low": port.low, f"{prefix}/bits": port.bits}
-    return [port.name, list(port.shape)]
-
-
-def _unpack_input(prefix: str, packed: Sequence[Any], arrays: Mapping[str, Array]) -> IntegerInput:
-    name, shape = packed
-    parts = [arrays[f"{prefix}/{part}"] for part in ("fractions", "low", "bits")]
-    size = int(np.prod([int(n) for n in shape]))
-    if any(part.dtype != np.int64 or part.shape != (size,) for part in parts):
-        raise ValueError(f"{prefix} does not have {size} elements")
-    if (
-        (np.abs(parts[0]) > 1000).any()
-        or (parts[2] < 1).any()
-        or (parts[2] > 61).any()
-        or (abs(parts[1]) > 1 << 61).any()
-    ):
-        raise ValueError(f"{prefix} has a range beyond 61 bits")
-    return IntegerInput(str(name), tuple(map(int, shape)), *parts)
-
-
-def _pack_network(network: IntegerNetwork, arrays: dict[str, Array]) -> dict[str, Any]:
-    layers = [_pack_layer(f"layer{i}", layer, arrays) for i, layer in enumerate(network.layers)]
-    return {
-        "name": network.name,
-        "inputs": [_pack_input(f"input{i}", port, arrays) for i, port in enumerate(network.inputs)],
-        "layers": layers,
-        "outputs": {name: list(shape) for name, shape in network.outputs.items()},
-        "values": dict(network.output_values),
-    }
-
-
-def _pack_layer(prefix: str, layer: IntegerLayer, arrays: dict[str, Array]) -> dict[str, Any]:
-    scalars = {k: v for k, v in vars(layer).items() if isinstance(v, (str, int, bool))}
-    packed: dict[str, Any] = {"kind": type(layer).__name__, "inputs": list(layer.inputs), **scalars}
-    if isinstance(layer, IntegerAffine):
-        arrays[f"{prefix}/bias"] = layer.bias
-        packed["shapes"] = [list(m.shape) for m in layer.maps]
-        for k, m in enumerate(layer.maps):
-            indptr, indices = m.indptr.astype(np.int64), m.indices.astype(np.int64)
-            arrays |= {
-                f"{prefix}/map{k}/indptr": indptr,
-                f"{prefix}/map{k}/indices": indices,
-                f"{prefix}/map{k}/data": m.data,
-            }
-    if isinstance(layer, IntegerTable):
-        arrays[f"{prefix}/values"] = layer.values
-    return packed
-
-
-def _unpack_layer(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, Array]) -> IntegerLayer:
-    fields: dict[str, Any] = {k: v for k, v in packed.items() if k not in ("kind", "inputs", "shapes")}
-    fields["inputs"] = tuple(map(str, packed["inputs"]))
-    if packed["kind"] == "IntegerAffine":
-        fields["bias"] = arrays[f"{prefix}/bias"]
-        fields["maps"] = tuple(
-            _unpack_map(f"{prefix}/map{k}", shape, arrays) for k, shape in enumerate(packed["shapes"])
-        )
-        return IntegerAffine(**fields)
-    if packed["kind"] == "IntegerProduct":
-        return IntegerProduct(**fields)
-    if packed["kind"] == "IntegerTable":
-        return IntegerTable(**fields, values=arrays[f"{prefix}/values"])
-    raise ValueError(f"unknown layer {json.dumps(packed['kind'])}")
-
-
-def _unpack_map(prefix: str, shape: Sequence[int], arrays: Mapping[str, Array]) -> Any:
-    data, indices, indptr = (arrays[f"{prefix}/{part}"] for part in ("data", "indices", "indptr"))
-    matrix = sp.csr_array((data, indices, indptr), shape=(int(shape[0]), int(shape[1])))
-    matrix.check_format(full_check=True)
-    return matrix
-
-
-def _unpack_network(packed: Mapping[str, Any], arrays: Mapping[str, Array]) -> IntegerNetwork:
-    inputs = tuple(_unpack_input(f"input{i}", p, arrays) for i, p in enumerate(packed["inputs"]))
-    layers = tuple(_unpack_layer(f"layer{i}", p, arrays) for i, p in enumerate(packed["layers"]))
-    outputs = {str(name): tuple(map(int, shape)) for name, shape in packed["outputs"].items()}
-    values = {str(name): str(value) for name, value in packed["values"].items()}
-    known = {port.name for port in inputs} | {layer.name for layer in layers}
-    if not set(values.values()) <= known or any(not set(layer.inputs) <= known for layer in layers):
-        raise ValueError("a layer or output reads a value that nothing makes")
-    return IntegerNetwork(str(packed["name"]), inputs, layers, outputs, values)

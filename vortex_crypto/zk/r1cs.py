@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,10 @@ class R1cs:
 
     def digest(self) -> str:
         """SHA-256 (hex) of everything but the origins."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         hasher = hashlib.sha256(f"r1cs {self.n_wires} {self.n_public} {self.n_challenges}".encode())
         for matrix in (self.a, self.b, self.c):
             for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<i8"), (matrix.values, "<u8")):
