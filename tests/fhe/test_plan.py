@@ -93,6 +93,24 @@ def test_plans_survive_storage(name: str) -> None:
     assert str(again.circuit) == str(made.circuit)
 
 
+def test_what_repeats_is_stored_once() -> None:
+    circuit = Circuit(1024)
+    x = circuit.input("x")
+    features = np.arange(32.0)
+    y = circuit.mul_plain(x, np.repeat(features, 16))
+    circuit.output("y", circuit.add_plain(y, np.tile(features, 32)))
+    meta, arrays = storage.to_arrays(circuit.freeze())
+    assert sum(array.nbytes for name, array in arrays.items() if "/" in name) == 2 * 32 * 8
+    again = storage.from_arrays(meta, arrays)
+    assert again.content_hash() == circuit.content_hash()
+    for name in list(arrays):
+        if name.endswith("x16"):
+            bad = {**arrays, "constants/real/32x48": arrays[name]}
+            names = [n.replace("32x16", "32x48") for n in meta["constants"]]
+            with pytest.raises(MalformedArtefact, match="32x48"):
+                storage.from_arrays({**meta, "constants": names}, bad)
+
+
 def test_regions_survive_storage() -> None:
     circuit = circuits.network().freeze()
     again = storage.from_arrays(*storage.to_arrays(circuit))

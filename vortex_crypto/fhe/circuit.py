@@ -17,7 +17,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -82,6 +82,13 @@ class LinearTransform:
     """y_i = sum_j D_ij x_j; `blocks[i][j]` lists D_ij's non-zero diagonals as (offset, entries)."""
 
     blocks: tuple[tuple[tuple[tuple[int, Plain], ...], ...], ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.blocks))
+
+    def __hash__(self) -> int:
+        return self._hash  # kept, as thousands of diagonals would be walked at every look into a cache
 
 
 @dataclass(frozen=True, slots=True)

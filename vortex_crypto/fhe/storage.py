@@ -21,8 +21,9 @@ def to_arrays(circuit: Circuit) -> tuple[dict[str, Any], dict[str, Array]]:
     groups: dict[str, list[Array]] = {}
     places = []
     for constant in circuit.constants:
-        group = f"constants/{'complex' if np.iscomplexobj(constant) else 'real'}/{constant.size}"
-        groups.setdefault(group, []).append(constant)
+        repeat = _repeat(constant)
+        group = f"constants/{'complex' if np.iscomplexobj(constant) else 'real'}/{constant.size // repeat}x{repeat}"
+        groups.setdefault(group, []).append(constant[::repeat])
         places.append(group)
     names = list(groups)
     meta = {
@@ -73,18 +74,28 @@ def _parsed(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Circuit:
 
 def _constants(names: list[str], arrays: Mapping[str, Array], slots: int) -> list[Array]:
     used = dict.fromkeys(names, 0)
+    repeats = {name: int(name.rpartition("x")[2]) for name in names}
     constants = []
     for place in arrays["constants"]:
         name = names[place]
-        group = arrays[name]
-        if group.ndim != 2 or group.dtype not in (np.float64, np.complex128) or slots % group.shape[1]:
+        group, repeat = arrays[name], repeats[name]
+        fits = group.ndim == 2 and 1 <= repeat <= slots and slots % (max(group.shape[1], 1) * repeat) == 0
+        if not fits or group.dtype not in (np.float64, np.complex128):
             raise MalformedArtefact(f"section {name!r} holds no plaintext vectors of {slots} slots")
-        constants.append(group[used[name]])
+        constants.append(np.repeat(group[used[name]], repeat) if repeat > 1 else group[used[name]])
         used[name] += 1
     for name in names:
         if not np.isfinite(arrays[name]).all():
             raise MalformedArtefact(f"section {name!r} holds numbers that are not finite")
     return constants
+
+
+def _repeat(vector: Array) -> int:
+    """The largest power of two of times that every entry stands beside itself (one feature of many samples)."""
+    repeat = 1
+    while vector.size % (2 * repeat) == 0 and (vector[:: 2 * repeat] == vector[repeat :: 2 * repeat]).all():
+        repeat *= 2
+    return repeat
 
 
 def _row(i: Instruction, origins: Mapping[str, int]) -> list[Any]:

@@ -46,7 +46,7 @@ from vortex_crypto.fhe.plan import CkksPlan
 
 GENERATOR = 3
 """SEAL orders the slots by powers of 3."""
-SEAL_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, OSError)
+SEAL_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, OSError, MemoryError)
 """What SEAL's C++ exceptions become in Python."""
 _SLACK = 1 << 16
 
