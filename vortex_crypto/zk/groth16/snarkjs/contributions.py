@@ -31,6 +31,26 @@ _NAME, _ITERATIONS, _BEACON = 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)
+class SigmaContribution:
+    """The part of a contribution that changes the σ of one commitment; .zkey files have none.
+
+    Attributes:
+        sigma_after: uint64 [2, 2, 4], [σ]₂ after it. [σ]₁ is never shown.
+        g1_s, g1_sx: uint64 [2, 4], a random point and x times it.
+        g2_spx: uint64 [2, 2, 4], x times the point that `sigma_transcript` hashes to.
+    """
+
+    sigma_after: Array
+    g1_s: Array
+    g1_sx: Array
+    g2_spx: Array
+
+    def public_key(self) -> bytes:
+        """What the hashes take in."""
+        return g2_bytes(self.sigma_after) + g1_bytes(self.g1_s) + g1_bytes(self.g1_sx) + g2_bytes(self.g2_spx)
+
+
+@dataclass(frozen=True, eq=False)
 class Contribution:
     """One party's step.
 
@@ -42,6 +62,7 @@ class Contribution:
         name: what the party calls itself.
         beacon: the public value of a random beacon, which anyone can repeat; empty for a party's own randomness.
         iterations_log: log2 of how many times SHA-256 was applied to the beacon.
+        sigmas: for systems with commitments, one part for each.
     """
 
     delta_after: Array
@@ -52,11 +73,12 @@ class Contribution:
     name: str = ""
     beacon: bytes = b""
     iterations_log: int = 0
+    sigmas: tuple[SigmaContribution, ...] = ()
 
     def public_key(self) -> bytes:
         """What the hashes take in."""
         points = g1_bytes(self.delta_after) + g1_bytes(self.g1_s) + g1_bytes(self.g1_sx) + g2_bytes(self.g2_spx)
-        return points + self.transcript
+        return points + self.transcript + b"".join(sigma.public_key() for sigma in self.sigmas)
 
     def digest(self) -> str:
         """The hash (hex) that snarkjs prints for the party to publish."""
@@ -70,6 +92,11 @@ def transcript(circuit_hash: bytes, before: Sequence[Contribution], g1_s: Array,
         hasher.update(contribution.public_key())
     hasher.update(g1_bytes(g1_s) + g1_bytes(g1_sx))
     return hasher.digest()
+
+
+def sigma_transcript(transcript: bytes, place: int, g1_s: Array, g1_sx: Array) -> bytes:
+    """The hash that the part for one commitment is bound to, within the contribution of that transcript."""
+    return hashlib.blake2b(transcript + b"sigma" + struct.pack(">I", place) + g1_bytes(g1_s) + g1_bytes(g1_sx)).digest()
 
 
 def read_contributions(file: SectionFile) -> tuple[bytes, tuple[Contribution, ...]]:
