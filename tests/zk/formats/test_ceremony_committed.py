@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,12 +14,16 @@ import pytest
 from vortex_crypto import container
 from vortex_crypto.arith.field.arrays import encode
 from vortex_crypto.arith.field.bn254 import FR
+from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 from vortex_crypto.zk.circuit import Circuit
 from vortex_crypto.zk.field import default_kernels
 from vortex_crypto.zk.groth16 import ceremony, serialize, snarkjs
 from vortex_crypto.zk.groth16.prove import commit, prove
 from vortex_crypto.zk.groth16.record import ceremony_from_artefact, ceremony_to_artefact
+from vortex_crypto.zk.groth16.relations import Relations
+from vortex_crypto.zk.groth16.snarkjs.chacha import ChaCha, beacon_stream
+from vortex_crypto.zk.groth16.snarkjs.contributions import Contribution
 from vortex_crypto.zk.groth16.snarkjs.ptau import Ptau
 from vortex_crypto.zk.groth16.snarkjs.zkey import Zkey
 from vortex_crypto.zk.groth16.verify import verify
@@ -166,13 +170,28 @@ def test_frauds_are_refused(fraud: str, final: Zkey, program: Program, tau: Ptau
         ceremony.verify(change(final), program.r1cs, tau)
 
 
-def test_another_beacon_is_refused_by_its_sigma(program: Program, tau: Ptau, final: Zkey) -> None:
-    """The part for delta follows from the beacon, that for a commitment was made freely."""
-    before = replace(final, contributions=final.contributions[:1])
-    honest, free = final.contributions[1], ceremony.contribute(before).contributions[1]
-    mixed = replace(final, contributions=(final.contributions[0], replace(honest, sigmas=free.sigmas)))
-    with pytest.raises(ArtefactMismatch, match=r"contribution 2 \(beacon\)"):
-        ceremony.verify(mixed, program.r1cs, tau)
+class HalfHonest:
+    """A stream that follows a beacon for delta, and its maker's wishes for every sigma."""
+
+    def __init__(self, beacon: bytes, iterations_log: int) -> None:
+        self._source, self._free = beacon_stream(beacon, iterations_log), ChaCha(bytes(range(32)))
+
+    def scalar(self) -> Any:
+        return self._source.scalar()
+
+    def g1(self, kernels: FieldKernels) -> Any:
+        point = self._source.g1(kernels)
+        self._source = self._free
+        return point
+
+
+def test_a_beacon_decides_every_sigma(program: Program, tau: Ptau) -> None:
+    begun = ceremony.contribute(ceremony.specialise(program.r1cs, tau))
+    claimed = Contribution(*ceremony._nothing(), name="half", beacon=b"beacon", iterations_log=10)
+    engine = Relations.of(None, 0)
+    forged = ceremony._contributed(begun, cast(ChaCha, HalfHonest(b"beacon", 10)), claimed, engine)
+    with pytest.raises(ArtefactMismatch, match=r"contribution 2 \(half\): it does not follow from its beacon"):
+        ceremony.verify(forged, program.r1cs, tau)
 
 
 def test_zkey_files_refuse_them(final: Zkey, tmp_path: Path) -> None:
