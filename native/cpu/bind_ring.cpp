@@ -276,29 +276,41 @@ RowsIn key_rows(const Ring& ring, const In<u64>& key, size_t digits, const Basis
     return rows;
 }
 
+// Rows of none, one or two polynomials over the basis.
+RowsIn addend_rows(const Ring& ring, const nb::object& addend, const Basis& basis) {
+    if (addend.is_none()) {
+        return {};
+    }
+    const RowsIn rows = residues(ring, nb::cast<In<u64>>(addend, false), basis);
+    if (rows.size() > 2 * basis.size()) {
+        refuse("an addend has one polynomial or two");
+    }
+    return rows;
+}
+
 Out<u64> key_switch_inner(Ring& ring, const In<u64>& lifted, const In<u64>& key, const Basis& basis,
-                          const Basis& key_basis, u64 element) {
-    const RowsIn in = residues(ring, lifted, basis);
+                          const Basis& key_basis, u64 element, const nb::object& addend) {
+    const RowsIn in = residues(ring, lifted, basis), added = addend_rows(ring, addend, basis);
     check_element(element);
     if (lifted.ndim() != 3) {
         refuse("lifted digits are [digits, limbs, N]");
     }
     const RowsIn keys = key_rows(ring, key, lifted.shape(0), basis, key_basis);
     Made<u64> out = make<u64>(ring, {2, basis.size(), ring.degree()});
-    unlocked([&] { ring.key_switch_inner(out.rows, in, keys, basis, element); });
+    unlocked([&] { ring.key_switch_inner(out.rows, in, keys, added, basis, element); });
     return out.array;
 }
 
 Out<u64> key_switch(Ring& ring, const In<u64>& x, const In<u64>& key, const std::vector<Basis>& digits,
-                    const Basis& special, const Basis& key_basis, u64 element) {
-    const RowsIn in = digit_rows(ring, x, digits);
+                    const Basis& special, const Basis& key_basis, u64 element, const nb::object& addend) {
+    const RowsIn in = digit_rows(ring, x, digits), added = addend_rows(ring, addend, whole_basis(ring, digits, {}));
     check_element(element);
     const RowsIn keys = key_rows(ring, key, digits.size(), whole_basis(ring, digits, special), key_basis);
     if (special.empty()) {
         refuse("key switching needs a special prime");
     }
     Made<u64> out = make<u64>(ring, {2, in.size(), ring.degree()});
-    unlocked([&] { ring.key_switch(out.rows, in, keys, digits, special, element); });
+    unlocked([&] { ring.key_switch(out.rows, in, keys, added, digits, special, element); });
     return out.array;
 }
 
@@ -457,9 +469,9 @@ void bind_ring(nb::module_& m) {
         .def("is_reduced", &is_reduced, a("x"), nb::arg("basis"))
         .def("decompose", &decompose, a("x"), nb::arg("digits"), nb::arg("special"))
         .def("key_switch_inner", &key_switch_inner, a("lifted"), a("key"), nb::arg("basis"), nb::arg("key_basis"),
-             nb::arg("galois_element"))
+             nb::arg("galois_element"), nb::arg("addend").none())
         .def("key_switch", &key_switch, a("x"), a("key"), nb::arg("digits"), nb::arg("special"), nb::arg("key_basis"),
-             nb::arg("galois_element"))
+             nb::arg("galois_element"), nb::arg("addend").none())
         .def("weighted_sums", &weighted_sums, nb::arg("weights"), a("terms"), nb::arg("basis"))
         .def("special_fft", &special_fft, a("values"), a("roots"), nb::arg("n"), nb::arg("inverse"), nb::arg("extended"))
         .def("round_to_residues", &round_to_residues, a("high"), nb::arg("low").none(), nb::arg("scale_high"),

@@ -72,10 +72,11 @@ public:
     bool is_reduced(const RowsIn& x, const Basis& basis);
 
     void decompose(const RowsOut& out, const RowsIn& x, const std::vector<Basis>& digits, const Basis& special);
-    // key: rows [digit][2][limb of basis]
-    void key_switch_inner(const RowsOut& out, const RowsIn& lifted, const RowsIn& key, const Basis& basis, u64 element);
-    void key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const std::vector<Basis>& digits,
-                    const Basis& special, u64 element);
+    // key: rows [digit][2][limb of basis]; addend: rows of none, one or two polynomials
+    void key_switch_inner(const RowsOut& out, const RowsIn& lifted, const RowsIn& key, const RowsIn& addend,
+                          const Basis& basis, u64 element);
+    void key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const RowsIn& addend,
+                    const std::vector<Basis>& digits, const Basis& special, u64 element);
     // weights: [out][term][limb], null for none; terms: [term][part][limb]
     // Weight k stands for 2^repeats[k] times as many places: each of its values is read so often.
     void weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats, const RowsIn& terms,
@@ -98,6 +99,20 @@ private:
         u64 pattern[8][8];
         Permutation view() const { return {block.data(), kind.data(), pattern}; }
     };
+    // The permutation of an element, kept alive; null for the identity.
+    class Turn {
+    public:
+        Turn(Ring& ring, u64 element) : galois_(element == 1 ? nullptr : ring.galois(element)) {
+            if (galois_ != nullptr) {
+                view_ = galois_->view();
+            }
+        }
+        const Permutation* get() const { return galois_ == nullptr ? nullptr : &view_; }
+
+    private:
+        std::shared_ptr<const Galois> galois_;
+        Permutation view_{};
+    };
     struct Extension;
 
     const Limb& limb(int i) const { return *limbs_[i]; }
@@ -112,6 +127,8 @@ private:
     void coefficients_of_digit(u64* y, const u64* x, const Limb& l, const Basis& digit) const;
     // out[t] for the targets whose out row is not null, columns [first, first + count) of rows y
     void extend_block(u64* const* out, const u64* const* y, const Extension& e, size_t first, size_t count, bool exact) const;
+    void divide_by_special(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count, const RowsIn& addend,
+                           const Permutation* permutation);
     void lift_digits(const RowsOut& lifted, const RowsIn& x, const std::vector<Basis>& digits, const Basis& whole);
     Buffer<u64> words(size_t rows) { return Buffer<u64>(arena_, rows * n_); }
 

@@ -61,6 +61,8 @@ struct Rows {
     // (a - b) w
     void (*sub_multiply)(u64* out, const u64* a, const u64* b, u64 w, u64 w_shoup, size_t n, const Modulus&);
     void (*permute)(u64* out, const u64* in, const Permutation&, size_t n);
+    // out += phi(a); permutation may be null
+    void (*add_permuted)(u64* out, const u64* a, const Permutation* permutation, size_t n, const Modulus&);
     // out0 = sum_j phi(digit_j) key0_j, out1 = sum_j phi(digit_j) key1_j, any count; permutation may be null
     void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
                   size_t count, const Permutation* permutation, size_t n, const Modulus&);

@@ -81,6 +81,18 @@ struct RowsOf {
         each(out, n, [&](size_t i) { return L::permute(in + 8 * p.block[i / 8], p.pattern[p.kind[i / 8]], i % 8); });
     }
 
+    static void add_permuted(u64* out, const u64* a, const Permutation* p, size_t n, const Modulus& modulus) {
+        const Mod m(modulus);
+        if (p == nullptr) {
+            add(out, out, a, n, modulus);
+            return;
+        }
+        each(out, n, [&](size_t i) {
+            V turned = L::permute(a + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
+            return L::reduce(L::add(L::load(out + i), turned), m.q);
+        });
+    }
+
     // A sum about to take term j: one that is full is reduced and carried on as a single term.
     VX_INLINE static void make_room(Sum& sum, size_t j, const Mod& m) {
         if (j != 0 && j % (Sum::kTerms - 1) == 0) {
@@ -182,11 +194,13 @@ struct RowsOf {
     // `words` names the lanes whose reduce_words to take.
     template <class Words = L>
     static constexpr Rows table() {
-        return Rows{L::kShoupBits, L::kLanes,    kTail<L> * 2, ntt_row<L>,      intt_row<L>,  add,
-                    sub,           negate,       multiply,     multiply_add,    cross,        add_scalar,
-                    multiply_scalar, sub_multiply, permute,    inner,           weighted,     extend,
-                    overflow,      RowsOf<Words>::reduce_words, Embedding<L>::fft_stage, Embedding<L>::ifft_stage,
-                    Embedding<L>::fft_stage_extended, Embedding<L>::ifft_stage_extended};
+        using E = Embedding<L>;
+        return Rows{L::kShoupBits, L::kLanes,    kTail<L> * 2,    ntt_row<L>,   intt_row<L>,
+                    add,           sub,          negate,          multiply,     multiply_add,
+                    cross,         add_scalar,   multiply_scalar, sub_multiply, permute,
+                    add_permuted,  inner,        weighted,        extend,       overflow,
+                    RowsOf<Words>::reduce_words, E::fft_stage,    E::ifft_stage, E::fft_stage_extended,
+                    E::ifft_stage_extended};
     }
 };
 

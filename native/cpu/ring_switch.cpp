@@ -129,6 +129,12 @@ void Ring::extend(const RowsOut& out, const RowsIn& x, const Basis& source, cons
 }
 
 void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count) {
+    divide_by_special(out, x, basis, count, {}, nullptr);
+}
+
+// mod_down, plus phi(addend) on as many polynomials as it has.
+void Ring::divide_by_special(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count, const RowsIn& addend,
+                             const Permutation* permutation) {
     const size_t kept = basis.size() - count, batch = x.size() / basis.size();
     const Basis source(basis.begin() + kept, basis.end()), target(basis.begin(), basis.begin() + kept);
     const Buffer<u64> scratch = words(batch * count);
@@ -152,6 +158,9 @@ void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, siz
         const u64 w = l.inverse(whole);
         l.rows.ntt(out[i], out[i], n_, l.table, l.modulus);
         l.rows.sub_multiply(out[i], x[i / kept * basis.size() + i % kept], out[i], w, l.shoup(w), n_, l.modulus);
+        if (i < addend.size()) {
+            l.rows.add_permuted(out[i], addend[i], permutation, n_, l.modulus);
+        }
     });
 }
 
@@ -210,9 +219,9 @@ void Ring::decompose(const RowsOut& out, const RowsIn& x, const std::vector<Basi
     });
 }
 
-void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const RowsIn& key, const Basis& basis, u64 element) {
-    const auto g = element == 1 ? nullptr : galois(element);
-    const Permutation permutation = g == nullptr ? Permutation{} : g->view();
+void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const RowsIn& key, const RowsIn& addend,
+                            const Basis& basis, u64 element) {
+    const Turn turn(*this, element);
     const size_t limbs = basis.size(), count = lifted.size() / limbs;
     pool_.run(limbs, [&](size_t t, unsigned) {
         std::vector<const u64*> digits(count), keys0(count), keys1(count);
@@ -222,13 +231,15 @@ void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const Rows
             keys1[j] = key[(2 * j + 1) * limbs + t];
         }
         const Limb& l = limb(basis[t]);
-        l.rows.inner(out[t], out[limbs + t], digits.data(), keys0.data(), keys1.data(), count,
-                     g == nullptr ? nullptr : &permutation, n_, l.modulus);
+        l.rows.inner(out[t], out[limbs + t], digits.data(), keys0.data(), keys1.data(), count, turn.get(), n_, l.modulus);
+        for (size_t i = t; i < addend.size(); i += limbs) {
+            l.rows.add_permuted(out[i], addend[i], turn.get(), n_, l.modulus);
+        }
     });
 }
 
-void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const std::vector<Basis>& digits,
-                      const Basis& special, u64 element) {
+void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const RowsIn& addend,
+                      const std::vector<Basis>& digits, const Basis& special, u64 element) {
     const Basis whole = joined(digits, special);
     const size_t limbs = whole.size();
     const Buffer<u64> scratch = words((digits.size() + 2) * limbs);
@@ -240,8 +251,7 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
         std::fill_n(lifted.begin() + j * limbs + first, digits[j].size(), nullptr);
     }
     lift_digits(lifted, x, digits, whole);
-    const auto g = element == 1 ? nullptr : galois(element);
-    const Permutation permutation = g == nullptr ? Permutation{} : g->view();
+    const Turn turn(*this, element);
     // Limb by limb, so that the digits of one limb are still in the second cache when they meet the key.
     pool_.run(limbs, [&](size_t t, unsigned) {
         const Limb& l = limb(whole[t]);
@@ -257,9 +267,9 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
             keys1[j] = key[(2 * j + 1) * limbs + t];
         }
         l.rows.inner(inner[t], inner[limbs + t], terms.data(), keys0.data(), keys1.data(), count,
-                     g == nullptr ? nullptr : &permutation, n_, l.modulus);
+                     turn.get(), n_, l.modulus);
     });
-    mod_down(out, RowsIn(inner.begin(), inner.end()), whole, special.size());
+    divide_by_special(out, RowsIn(inner.begin(), inner.end()), whole, special.size(), addend, turn.get());
 }
 
 void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,

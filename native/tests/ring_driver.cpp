@@ -101,8 +101,8 @@ std::vector<Rows> everything(Ring& ring) {
     whole.insert(whole.end(), special.begin(), special.end());
     const RowsIn keys = key.in();
     const RowsIn lifted = result(2 * limbs, [&](const RowsOut& out) { ring.decompose(out, operand, digits, special); }).in();
-    result(2 * limbs, [&](const RowsOut& out) { ring.key_switch_inner(out, lifted, keys, whole, 5); });
-    result(2 * (limbs - 1), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, digits, special, 5); });
+    result(2 * limbs, [&](const RowsOut& out) { ring.key_switch_inner(out, lifted, keys, {}, whole, 5); });
+    result(2 * (limbs - 1), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, operand, digits, special, 5); });
     RowsIn weights(first);
     weights.insert(weights.end(), limbs, nullptr);
     result(2 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, weights, {0, 0}, keys, 1, 2, 2, all); });

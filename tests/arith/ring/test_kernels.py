@@ -162,7 +162,7 @@ def _key_switch_inner(make: Operands) -> Iterator[Case]:
     for element in (1, 5, 2 * make.ring.degree - 1):
         yield (
             (make.residues(2, basis=basis), make.residues(3, 2, basis=key_basis), basis, key_basis),
-            {"galois_element": element},
+            {"galois_element": element, "addend": make.residues(1, basis=basis)},
         )
 
     few = (0, 4)  # more digits than fit one sum of any path
@@ -174,7 +174,10 @@ def _key_switch(make: Operands) -> Iterator[Case]:
     basis = sum(DIGITS, ())
     for element in (1, 5):
         key = make.residues(2, 2)
-        yield (make.residues(basis=basis), key, DIGITS, SPECIAL, make.all), {"galois_element": element}
+        operands = (make.residues(basis=basis), key, DIGITS, SPECIAL, make.all)
+        yield operands, {"galois_element": element}
+        for parts in (1, 2):
+            yield operands, {"galois_element": element, "addend": make.residues(parts, basis=basis)}
 
 
 def _weighted_sums(make: Operands) -> Iterator[Case]:

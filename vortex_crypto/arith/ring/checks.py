@@ -62,6 +62,13 @@ def weight_of_sum(weight: NDArray[np.generic], degree: int, limbs: int) -> None:
         )
 
 
+def addend(x: NDArray[np.generic], limbs: int, degree: int) -> None:
+    """ShapeMismatch unless x is uint64 [1 or 2, limbs, N]."""
+    array("addend", x, np.uint64, (limbs, degree), ndim=3)
+    if x.shape[0] not in (1, 2):
+        raise ShapeMismatch(f"an addend of {x.shape[0]} polynomials: one or two are expected")
+
+
 def sums(weights: Sequence[Sequence[object]], terms: Sequence[NDArray[np.generic]]) -> None:
     """ShapeMismatch unless there are terms, all of one shape, and rows of as many weights."""
     if not terms or not weights or any(len(row) != len(terms) for row in weights) or len({t.shape for t in terms}) != 1:

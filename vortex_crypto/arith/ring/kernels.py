@@ -116,13 +116,21 @@ class RingKernels(Protocol):
         """
 
     def key_switch_inner(
-        self, lifted: Residues, key: Residues, basis: Basis, key_basis: Basis, *, galois_element: int = 1
+        self,
+        lifted: Residues,
+        key: Residues,
+        basis: Basis,
+        key_basis: Basis,
+        *,
+        galois_element: int = 1,
+        addend: Residues | None = None,
     ) -> Residues:
-        """sum_j phi(lifted[j]) * key[j], a pair [2, len(basis), N]. NTT form.
+        """sum_j phi(lifted[j]) * key[j] + phi(addend), a pair [2, len(basis), N]. NTT form.
 
         lifted is [d, len(basis), N], as `decompose` gives it for basis = limbs + special; key is
         [>= d, 2, len(key_basis), N], with basis a subset of key_basis (a key made at a higher level serves below).
-        phi is the automorphism of galois_element, applied on the fly.
+        phi is the automorphism of galois_element, applied on the fly. addend is [1 or 2, len(basis), N], for the first
+        part of the pair or both.
         """
 
     def key_switch(
@@ -134,8 +142,13 @@ class RingKernels(Protocol):
         key_basis: Basis,
         *,
         galois_element: int = 1,
+        addend: Residues | None = None,
     ) -> Residues:
-        """mod_down(key_switch_inner(decompose(x)), by all special primes): a pair [2, L, N]. NTT form in and out."""
+        """mod_down(key_switch_inner(decompose(x))) + phi(addend), a pair [2, L, N]. NTT form in and out.
+
+        mod_down drops all special primes. With addend = [c0] this is a rotation of (c0, x) in one pass; with
+        addend = [c0, c1] and x = c2 it is a relinearisation.
+        """
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis

@@ -147,12 +147,26 @@ class NativeRing:
         return _residues(self._core.decompose(self._in(x, basis, ndim=2), list(digits), special))
 
     def key_switch_inner(
-        self, lifted: Residues, key: Residues, basis: Basis, key_basis: Basis, *, galois_element: int = 1
+        self,
+        lifted: Residues,
+        key: Residues,
+        basis: Basis,
+        key_basis: Basis,
+        *,
+        galois_element: int = 1,
+        addend: Residues | None = None,
     ) -> Residues:
         operand = self._in(lifted, basis, "lifted digits", ndim=3)
         checked = self._key(key, basis, key_basis, lifted.shape[0])
         element = self._element(galois_element)
-        return _residues(self._core.key_switch_inner(operand, checked, basis, key_basis, element))
+        added = self._addend(addend, basis)
+        return _residues(self._core.key_switch_inner(operand, checked, basis, key_basis, element, added))
+
+    def _addend(self, addend: Residues | None, basis: Basis) -> Residues | None:
+        if addend is None:
+            return None
+        checks.addend(addend, len(basis), self._degree)
+        return _rows(addend)
 
     def _key(self, key: Residues, basis: Basis, key_basis: Basis, digits: int) -> Residues:
         checked = self._in(key, key_basis, "key", ndim=4)
@@ -168,6 +182,7 @@ class NativeRing:
         key_basis: Basis,
         *,
         galois_element: int = 1,
+        addend: Residues | None = None,
     ) -> Residues:
         basis = sum((tuple(digit) for digit in digits), ())
         checks.basis(basis + tuple(special), len(self._moduli))
@@ -175,7 +190,8 @@ class NativeRing:
         operand = self._in(x, basis, ndim=2)
         checked = self._key(key, basis + tuple(special), key_basis, len(digits))
         element = self._element(galois_element)
-        return _residues(self._core.key_switch(operand, checked, list(digits), special, key_basis, element))
+        added = self._addend(addend, basis)
+        return _residues(self._core.key_switch(operand, checked, list(digits), special, key_basis, element, added))
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis

@@ -193,7 +193,14 @@ class ReferenceRing:
         return np.stack(lifted)
 
     def key_switch_inner(
-        self, lifted: Residues, key: Residues, basis: Basis, key_basis: Basis, *, galois_element: int = 1
+        self,
+        lifted: Residues,
+        key: Residues,
+        basis: Basis,
+        key_basis: Basis,
+        *,
+        galois_element: int = 1,
+        addend: Residues | None = None,
     ) -> Residues:
         self._check(lifted, basis, "lifted digits", ndim=3)
         self._check(key, key_basis, "key", ndim=4)
@@ -203,7 +210,15 @@ class ReferenceRing:
         total = np.zeros((2, len(basis), self._degree), dtype=np.uint64)
         for j in range(lifted.shape[0]):
             total = self.add(total, self.multiply(key[j][:, limbs], turned[j], basis), basis)
-        return total
+        return self._plus(total, addend, galois_element, basis)
+
+    def _plus(self, pair: Residues, addend: Residues | None, galois_element: int, basis: Basis) -> Residues:
+        if addend is None:
+            return pair
+        checks.addend(addend, len(basis), self._degree)
+        count = addend.shape[0]
+        turned = self.automorphism(addend, galois_element, basis)
+        return np.concatenate([self.add(pair[:count], turned, basis), pair[count:]])
 
     def key_switch(
         self,
@@ -214,12 +229,14 @@ class ReferenceRing:
         key_basis: Basis,
         *,
         galois_element: int = 1,
+        addend: Residues | None = None,
     ) -> Residues:
         self._q(special)
         basis = sum((tuple(digit) for digit in digits), ()) + tuple(special)
         lifted = self.decompose(x, digits, special)
         inner = self.key_switch_inner(lifted, key, basis, key_basis, galois_element=galois_element)
-        return self.mod_down(inner, basis, len(special))
+        switched = self.mod_down(inner, basis, len(special))
+        return self._plus(switched, addend, galois_element, basis[: -len(special)])
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
