@@ -116,8 +116,8 @@ class Evaluator:
         """
         if len(a.parts) == 2:
             return a
-        pair = self._switched(a.parts[2], self.keys.for_product(a.level), a.level)
-        return Ciphertext(self.context.ring.add(pair, a.parts[:2], self.context.basis(a.level)), a.scale)
+        key = self.keys.for_product(a.level)
+        return Ciphertext(self._switched(a.parts[2], key, a.level, addend=a.parts[:2]), a.scale)
 
     def mul_plain(self, a: Ciphertext, values: complex | ArrayLike, scale: Fraction | None = None) -> Ciphertext:
         """a * values at the exact scale `scale`, by default the one whose rescale is canonical; awaits `rescale`.
@@ -210,8 +210,8 @@ class Evaluator:
             MissingKey: no key for the element serves this level.
         """
         key = self.keys.for_galois(element, a.level)
-        pair = self._switched(_two(a).parts[1], key, a.level, element)
-        return self._turned(a, pair, element)
+        parts = _two(a).parts
+        return Ciphertext(self._switched(parts[1], key, a.level, element, addend=parts[:1]), a.scale)
 
     def hoist(self, a: Ciphertext) -> Hoisted:
         """Decompose once, for any number of `rotate_hoisted`."""
@@ -257,10 +257,10 @@ class Evaluator:
 
     def switch_key(self, a: Ciphertext, key: SwitchingKey) -> Ciphertext:
         """The same message under the key's target secret."""
-        pair = self._switched(_two(a).parts[1], key, a.level)
-        return self._turned(a, pair, 1)
+        parts = _two(a).parts
+        return Ciphertext(self._switched(parts[1], key, a.level, addend=parts[:1]), a.scale)
 
-    def _switched(self, x: Residues, key: SwitchingKey, level: int, element: int = 1) -> Residues:
+    def _switched(self, x: Residues, key: SwitchingKey, level: int, element: int = 1, *, addend: Residues) -> Residues:
         context = self.context
         return context.ring.key_switch(
             x,
@@ -269,6 +269,7 @@ class Evaluator:
             context.special,
             context.extended(key.level),
             galois_element=element,
+            addend=addend,
         )
 
     def _turned(self, a: Ciphertext, pair: Residues, element: int) -> Ciphertext:
