@@ -196,6 +196,15 @@ def test_needs_survive_the_wire_and_hold_no_weights() -> None:
             Needs.from_meta(meta)
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+def test_needs_beyond_the_parameters_are_refused(name: str) -> None:
+    made = sample("network", name)
+    parameters, needs = made.plan.parameters, made.plan.needs
+    for spoilt in ({"slots": 2 * parameters.slots}, {"inputs": (("image", parameters.max_level + 1),)}):
+        with pytest.raises(MalformedArtefact, match="the parameters have"):
+            backend(name).client(parameters, dataclasses.replace(needs, **spoilt))
+
+
 def test_unknown_back_ends_are_named() -> None:
     with pytest.raises(InvalidInput, match="no back end 'sealed'"):
         backend("sealed")

@@ -169,7 +169,7 @@ def test_the_budget_of_keys_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     circuit = Circuit(1024)
     x = circuit.input("x")
-    y = circuit.linear_transform([x], [[circuits.diagonals(rng, 200, 1024)]])[0]
+    y = circuit.linear_transform([x], [[circuits.diagonals(rng, 60, 1024)]])[0]
     for step in (77, 300, 301, 511, 612, 700, 800, 900):
         y = circuit.add(y, circuit.rotate(y, step))
     circuit.output("y", y)

@@ -81,6 +81,22 @@ class Needs:
     inputs: tuple[tuple[str, int], ...]
     outputs: tuple[tuple[str, int], ...]
 
+    def fitting(self, parameters: Parameters) -> Needs:
+        """These needs, if those parameters can meet them.
+
+        Raises:
+            MalformedArtefact: they name more slots or higher levels than there are.
+        """
+        single = (self.keys.relinearization or 0, self.keys.conjugation or 0)
+        named = [level for _, level in (*self.inputs, *self.outputs)]
+        highest = max((*named, *self.keys.rotations.values(), *single))
+        if self.slots > parameters.slots or highest > parameters.max_level:
+            raise MalformedArtefact(
+                f"a client's needs name {self.slots} slots and level {highest}; "
+                f"the parameters have {parameters.slots} and {parameters.max_level}"
+            )
+        return self
+
     def to_meta(self) -> dict[str, Any]:
         """Msgpack-able values."""
         return {

@@ -112,7 +112,7 @@ class ClearBackend:
     capabilities: Capabilities = Capabilities(protects=False)  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> ClearClient:
-        return ClearClient(parameters, needs)
+        return ClearClient(parameters, needs.fitting(parameters))
 
     def server(self, plan: CkksPlan, *, seed: int | None = None) -> ClearServer:
         return ClearServer(plan, seed)
