@@ -9,8 +9,9 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from vortex_crypto.errors import InvalidInput, VortexError
 
 if TYPE_CHECKING:
     from vortex_crypto.nn.compile import FheProgram
+    from vortex_crypto.nn.compile_zk import ZkProgram
     from vortex_crypto.nn.interface import Interface
     from vortex_crypto.nn.ir import Graph
     from vortex_crypto.nn.report import Report
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Source = str | os.PathLike[str]
 Stage = Callable[[str], None]
+Visibility = Literal["public", "private"]
 
 DEFAULT_BACKEND = "tenseal"
 MAX_INPUT_BYTES = 1 << 30
@@ -128,6 +131,49 @@ def compile(  # the product's own verb, which only this module's globals shadow
     )
 
 
+def compile_zk(
+    model: Source,
+    *,
+    calibration: Source | Mapping[str, Array] | None = None,
+    input_ranges: Mapping[str, tuple[float, float]] | None = None,
+    precision_bits: float = 8.0,
+    weights: Visibility = "public",
+    inputs: Visibility = "public",
+    drop_tail: bool = False,
+    progress: Stage | None = None,
+) -> ZkProgram:
+    """Compile an ONNX file for proofs of inference, in fixed-point arithmetic.
+
+    Args:
+        model: path of the .onnx file; a free batch dimension is bound to one sample.
+        calibration: typical inputs by input name, a mapping or an .npz file.
+        input_ranges: (low, high) of each input; needed without calibration.
+        precision_bits: -log2 of each layer's rounding errors against its largest value.
+        weights: "public" constants of the circuit, or "private" under a commitment that every proof repeats.
+        inputs: "public", so that the verifier knows what the outputs belong to, or "private".
+        drop_tail: leave a final Softmax or ArgMax to whoever reads the outputs.
+        progress: called with the name of each stage.
+
+    Raises:
+        InvalidModel, UnsupportedOp, ShapeMismatch: the model; the text names the node.
+        InvalidInput: calibration or ranges do not fit the model.
+    """
+    from vortex_crypto.nn.compile_zk import compile_zk as compile_graph
+    from vortex_crypto.nn.onnx_import import import_onnx
+
+    graph = import_onnx(model)
+    return compile_graph(
+        graph,
+        calibration=_calibration(calibration, tuple(graph.inputs)),
+        input_ranges=input_ranges,
+        precision_bits=precision_bits,
+        weights=weights,
+        inputs=inputs,
+        drop_tail=drop_tail,
+        progress=progress,
+    )
+
+
 def load(path: Source) -> Program:
     """Read a program that `Program.save` wrote.
 
@@ -139,20 +185,42 @@ def load(path: Source) -> Program:
     return Program(FheProgram.from_artefact(container.read(path)))
 
 
-def plan(model: Source, *, backends: tuple[str, ...] = ("tenseal",), **options: Any) -> list[dict[str, Any]]:
-    """What the program would cost with each back end; `options` are those of `compile`.
+def plan(
+    model: Source,
+    *,
+    backends: tuple[str, ...] = ("tenseal", "vortex"),
+    precision_bits: float | None = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """What encrypted inference on each back end, and proofs with public and with private weights, would cost.
 
-    A back end that refuses the model has the reason instead of figures.
+    `options` are those that `compile` and `compile_zk` share; each keeps its own default precision. A target that
+    refuses the model has the reason instead of figures.
     """
-    rows = []
-    for name in backends:
-        try:
-            report = compile(model, backend=name, **options).report
-        except VortexError as error:
-            rows.append({"target": "fhe", "backend": name, "refused": f"{type(error).__name__}: {error}"})
-            continue
-        rows.append({"target": "fhe", "backend": name, **_costs(report)})
-    return rows
+    if precision_bits is not None:
+        options["precision_bits"] = precision_bits
+
+    def encrypted(name: str) -> dict[str, Any]:
+        return _costs(compile(model, backend=name, **options).report)
+
+    def proved(weights: Visibility) -> dict[str, Any]:
+        return _zk_costs(compile_zk(model, weights=weights, **options))
+
+    rows = [_attempt("fhe", name, partial(encrypted, name)) for name in backends]
+    visibilities: tuple[Visibility, ...] = ("public", "private")
+    return rows + [_attempt("zk", f"{weights} weights", partial(proved, weights)) for weights in visibilities]
+
+
+def _attempt(target: str, variant: str, costs: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"target": target, "backend": variant, **costs()}
+    except VortexError as error:
+        return {"target": target, "backend": variant, "refused": f"{type(error).__name__}: {error}"}
+
+
+def _zk_costs(program: ZkProgram) -> dict[str, Any]:
+    report = program.report()
+    return {key: report[key] for key in ("constraints", "wires", "public", "committed", "log_domain", "by_layer")}
 
 
 def inspect(path: Source) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_compile_reports(folder: Path):
 
 def test_plan_spends_nothing(folder: Path):
     before = sorted(folder.iterdir())
-    (target,) = vortex("plan", MODEL, "--calibration", CALIBRATION, "--precision", 6)["targets"]
+    target = vortex("plan", MODEL, "--calibration", CALIBRATION, "--precision", 6)["targets"][0]
     assert target["backend"] == "tenseal"
     assert target["ring_degree"] in (1 << 13, 1 << 14, 1 << 15)
     assert sorted(folder.iterdir()) == before
@@ -90,7 +90,7 @@ def test_inspect_reads_models():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["compile", MODEL], "--fhe"),
+        (["compile", MODEL], "--fhe and --zk"),
         (["compile", MODEL, "--fhe"], "calibration"),
         (["compile", "absent.onnx", "--fhe"], "absent.onnx"),
         (["compile", MODEL, "--fhe", "--range", "features"], "NAME=LOW:HIGH"),

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vortex_crypto import __version__
-from vortex_crypto.cli import fhe, model, network
+from vortex_crypto.cli import fhe, model, network, zk
 from vortex_crypto.cli.console import err
 from vortex_crypto.errors import VortexError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (model, fhe, network):
+for family in (model, fhe, network, zk):
     family.register(app)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from vortex_crypto import api
+from vortex_crypto import api, container
 from vortex_crypto.cli.console import Insecure, Json, emit, out, progress, size
 from vortex_crypto.errors import InvalidInput
 
@@ -21,7 +22,7 @@ Ranges = Annotated[
     typer.Option("--range", metavar="NAME=LOW:HIGH", help="Range of an input; instead of calibration, or beside it."),
 ]
 Precision = Annotated[
-    float, typer.Option("--precision", metavar="BITS", help="Bits of the outputs that should be right.")
+    float | None, typer.Option("--precision", metavar="BITS", help="Bits of the outputs that should be right.")
 ]
 Backend = Annotated[str | None, typer.Option("--backend", help="What runs the program: tenseal, vortex or clear.")]
 Batch = Annotated[
@@ -40,14 +41,19 @@ def register(app: typer.Typer) -> None:
 def compile_model(
     model: Model,
     fhe: Annotated[bool, typer.Option("--fhe", help="For encrypted inference.")] = False,
+    zk: Annotated[bool, typer.Option("--zk", help="For proofs of inference.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The program file; MODEL.fhe by default.")
+        Path | None, typer.Option("-o", "--output", help="The program file; MODEL.fhe or MODEL.zk by default.")
     ] = None,
     calibration: Calibration = None,
     ranges: Ranges = None,
-    precision: Precision = 12.0,
+    precision: Precision = None,
     backend: Backend = None,
     batch: Batch = None,
+    private_weights: Annotated[
+        bool, typer.Option("--private-weights", help="With --zk: commit to the weights instead of publishing them.")
+    ] = False,
+    private_inputs: Annotated[bool, typer.Option("--private-inputs", help="With --zk: hide the inputs.")] = False,
     drop_tail: DropTail = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each pass made of the graph.")] = False,
     insecure: Insecure = False,
@@ -55,21 +61,53 @@ def compile_model(
 ) -> None:
     """Compile a network into a program, and print an honest report.
 
-    Writes the program (weights included, for the server) and beside it FILE.client, which is all a client needs.
+    With --fhe, writes the program (weights included, for the server) and beside it FILE.client, which is all a client
+    needs. With --zk, writes the prover's program.
     """
-    if not fhe:
-        raise InvalidInput("say what to compile for: --fhe")
-    shown: list[str] = []
+    if fhe == zk:
+        raise InvalidInput("say what to compile for, one of --fhe and --zk")
+    common = Common(model, calibration, parse_ranges(ranges), precision, drop_tail)
+    if zk:
+        visibility = {"private_weights": private_weights, "private_inputs": private_inputs}
+        _compile_zk(common, output or model.with_suffix(".zk"), as_json=as_json, **visibility)
+        return
     target = output or model.with_suffix(".fhe")
+    _compile_fhe(common, target, backend, batch, explain=explain, insecure=insecure, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of both targets."""
+
+    model: Path
+    calibration: Path | None
+    input_ranges: dict[str, tuple[float, float]] | None
+    precision: float | None
+    drop_tail: bool
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the API; a precision that was not given is the target's own default."""
+        given = {"calibration": self.calibration, "input_ranges": self.input_ranges, "drop_tail": self.drop_tail}
+        return given if self.precision is None else {**given, "precision_bits": self.precision}
+
+
+def _compile_fhe(
+    common: Common,
+    target: Path,
+    backend: str | None,
+    batch: int | None,
+    *,
+    explain: bool,
+    insecure: bool,
+    as_json: bool,
+) -> None:
+    shown: list[str] = []
     with progress("compiling") as report:
         program = api.compile(
-            model,
-            calibration=calibration,
-            input_ranges=parse_ranges(ranges),
-            precision_bits=precision,
+            common.model,
+            **common.options(),
             backend=backend,
             batch=batch,
-            drop_tail=drop_tail,
             insecure=insecure,
             progress=lambda stage: report(0, 0, stage),
             explain=(lambda name, graph: shown.append(f"after {name}\n{graph.to_text()}")) if explain else None,
@@ -85,29 +123,38 @@ def compile_model(
         out.print(f"wrote [bold]{path}[/] ({size(count)})")
 
 
+def _compile_zk(common: Common, target: Path, *, private_weights: bool, private_inputs: bool, as_json: bool) -> None:
+    with progress("compiling") as report:
+        program = api.compile_zk(
+            common.model,
+            **common.options(),
+            weights="private" if private_weights else "public",
+            inputs="private" if private_inputs else "public",
+            progress=lambda stage: report(0, 0, stage),
+        )
+    count = container.write(target, program.to_artefact(), secret=private_weights)
+    facts = {**program.report(), "program": program.hash, "weights": "private" if private_weights else "public"}
+    facts["files"] = {str(target): count if as_json else size(count)}
+    emit(facts, as_json=as_json, title="proof of inference")
+
+
 def plan(
     model: Model,
     calibration: Calibration = None,
     ranges: Ranges = None,
-    precision: Precision = 12.0,
+    precision: Precision = None,
     drop_tail: DropTail = False,
     as_json: Json = False,
 ) -> None:
     """What each target would cost, before spending anything."""
     with progress("planning") as report:
-        rows = api.plan(
-            model,
-            calibration=calibration,
-            input_ranges=parse_ranges(ranges),
-            precision_bits=precision,
-            drop_tail=drop_tail,
-            progress=lambda stage: report(0, 0, stage),
-        )
+        common = Common(model, calibration, parse_ranges(ranges), precision, drop_tail)
+        rows = api.plan(model, **common.options(), progress=lambda stage: report(0, 0, stage))
     if as_json:
         emit({"targets": rows}, as_json=True, title="")
         return
     for row in rows:
-        emit(row, as_json=False, title=f"{row['target']} ({row['backend']})")
+        emit(row, as_json=False, title=f"{row['target']}, {row['backend']}")
 
 
 def inspect(
