@@ -83,8 +83,8 @@ class Transform:
         store: PlaintextStore | None = None,
     ) -> None:
         self.encoder, self.slots, self.level, self.ratio = encoder, slots, level, ratio
-        self.babies = [_edges(babies, steps, slots) for babies in split.babies]
-        self.giants = [_edges(giants, steps, slots) for giants in split.giants]
+        self.babies = [tree(babies, steps, slots) for babies in split.babies]
+        self.giants = [tree(giants, steps, slots) for giants in split.giants]
         self._store = store or PlaintextStore(1 << 30)
         self._entries: list[list[dict[int, list[_Entry]]]] = []
         for row in blocks:
@@ -128,12 +128,6 @@ class Transform:
             (id(self), row, column, giant, entry.baby), lambda: self.encoder.encode(entry.values, self.ratio, basis)
         )
         return plain.residues
-
-
-def _edges(targets: frozenset[int], steps: Sequence[int] | None, slots: int) -> list[tuple[int, int, int]]:
-    """Straight from the root where every target has a key, so that all share its decomposition; else along a tree."""
-    straight = steps is None or targets - {0} <= set(steps)
-    return tree(targets, None if straight else steps, slots)
 
 
 class _Machine:

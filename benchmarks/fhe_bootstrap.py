@@ -1,0 +1,105 @@
+"""Bootstrapping at N = 2^16, 128-bit secure, single-threaded; figures of others stand beside it as published.
+
+`python -m benchmarks.fhe_bootstrap [--json] [--slots 15 12] [--threads 1 2]`. Each row: seconds of one bootstrap
+(median), levels and precision after it, log2 of the failure probability, peak memory, seconds to make the keys.
+`published` holds seconds of the peers with one thread on a 2.6 GHz Zen 4 core: a hint across machines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.harness import Row, by_turns, machine, parser, peak_mb, show
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, Bootstrapping, EncapsulationKeys
+from vortex_crypto.fhe.ckks.context import Context
+from vortex_crypto.fhe.ckks.encryption import Encryptor
+from vortex_crypto.fhe.ckks.evaluator import Evaluator
+from vortex_crypto.fhe.ckks.keys import KeyGenerator
+from vortex_crypto.fhe.ckks.switching import EvaluationKeys
+from vortex_crypto.fhe.params import ParametersLiteral, check
+
+LITERAL = ParametersLiteral(
+    log_n=16,
+    log_q=(60, *[40] * 9),
+    log_p=(61,) * 5,
+    log_scale=40,
+    secret=192,
+    log_bootstrap=(39,) * 3 + (60,) * 8 + (56,) * 4,
+    ephemeral_weight=32,
+)
+PUBLISHED_SECONDS = {
+    15: {"Lattigo 6.2 (log QP 1764, below 128 bits)": 19.1, "OpenFHE 1.6.1": 21.4},
+    12: {"Lattigo 6.2 (log QP 1764, below 128 bits)": 12.6, "OpenFHE 1.6.1": 12.6},
+}
+
+
+def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
+    parameters = check(LITERAL)
+    context = Context(parameters, threads=threads)
+    bootstrapper = Bootstrapper(context, Bootstrapping(1 << log_slots))
+    generator = KeyGenerator(context)
+    secret = generator.secret_key()
+    start, spent = time.perf_counter(), 0.0
+    product = generator.relinearisation_key(secret, bootstrapper.relinearisation_level)
+    spent += time.perf_counter() - start
+    keys = {}
+    for element, level in bootstrapper.galois_levels.items():
+        start = time.perf_counter()
+        made = generator.galois_key(secret, element, level)
+        spent += time.perf_counter() - start
+        keys[element] = made.expand(context)
+    start = time.perf_counter()
+    to_sparse, to_dense = generator.encapsulation_keys(secret)
+    spent += time.perf_counter() - start
+    evaluator = Evaluator(context, EvaluationKeys(product.expand(context), keys))
+    encapsulation = EncapsulationKeys(to_sparse.expand(context, special=context.special[:1]), to_dense.expand(context))
+    rng, slots = np.random.default_rng(log_slots), 1 << log_slots
+    values = rng.uniform(-1, 1, slots) + 1j * rng.uniform(-1, 1, slots)
+    encryptor = Encryptor(context)
+    x = encryptor.encrypt(secret, values, 1).expand(context)
+    seconds = by_turns(lambda: bootstrapper.run(evaluator, encapsulation, x), runs=runs)[0]
+    y = bootstrapper.run(evaluator, encapsulation, x)
+    errors = np.abs(encryptor.decrypt(secret, y, slots) - values)
+    known = PUBLISHED_SECONDS.get(log_slots, {})
+    return {
+        "name": "bootstrap",
+        "n": parameters.ring_degree,
+        "slots": slots,
+        "threads": threads,
+        "seconds": seconds,
+        "levels": y.level,
+        "log_qp": round(parameters.log_qp, 1),
+        "precision_bits": float(-np.log2(errors.mean())),
+        "worst_bits": float(-np.log2(errors.max())),
+        "peak_mb": peak_mb(),
+        "log2_failure": round(bootstrapper.settings.log2_failure(), 1),
+        "keygen_seconds": spent,
+        "keys": len(keys) + 3,
+        "security": parameters.security,
+        "published": known,
+        **({"published_ratio": min(known.values()) / seconds} if known and threads == 1 else {}),
+    }
+
+
+def rows(log_slots: list[int], threads: list[int], runs: int) -> Iterator[Row]:
+    yield machine()
+    for slots in log_slots:
+        for count in threads:
+            yield bootstrap(slots, count, runs)
+
+
+def main() -> None:
+    arguments = parser(__doc__ or "")
+    arguments.add_argument("--slots", type=int, nargs="+", default=[12, 15], help="log2 of the number of slots")
+    arguments.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    arguments.add_argument("--runs", type=int, default=5)
+    chosen = arguments.parse_args()
+    made = rows(chosen.slots, chosen.threads, chosen.runs)
+    show(made, as_json=chosen.json, title="CKKS bootstrapping")
+
+
+if __name__ == "__main__":
+    main()
