@@ -244,11 +244,21 @@ class Evaluator:
 
     # The extended basis, for linear transforms and bootstrapping
 
-    def inner(self, lifted: Residues, key: SwitchingKey, level: int, element: int = 1) -> Residues:
-        """Key switching without its division by the special primes: [2, level + 1 + special, N]."""
+    def inner(
+        self, lifted: Residues, key: SwitchingKey, level: int, element: int = 1, *, addend: Residues | None = None
+    ) -> Residues:
+        """Key switching without its division by the special primes: [2, level + 1 + special, N].
+
+        `addend`, [1, level + 1 + special, N], is turned and added to the first part in the same pass.
+        """
         context = self.context
         return context.ring.key_switch_inner(
-            lifted, key.rows, context.extended(level), context.extended(key.level), galois_element=element
+            lifted,
+            key.rows,
+            context.extended(level),
+            context.extended(key.level),
+            galois_element=element,
+            addend=addend,
         )
 
     def mod_down_special(self, x: Residues, level: int) -> Residues:

@@ -163,9 +163,7 @@ class _Machine:
         """A pair whose second part is decomposed, turned; `first` is its first part in the extended basis."""
         element = self.context.galois_element(step)
         key = self.evaluator.keys.for_galois(element, self.level)
-        pair = self.evaluator.inner(lifted, key, self.level, element)
-        pair[0] = self.add(pair[0], self.ring.automorphism(first, element, self.basis))
-        return pair
+        return self.evaluator.inner(lifted, key, self.level, element, addend=first[None])
 
     def lifted(self, x: Ciphertext) -> Residues:
         """x times the special primes: zero modulo those."""
