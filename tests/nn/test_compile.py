@@ -15,6 +15,7 @@ from vortex_crypto.container import Artefact, dumps, loads
 from vortex_crypto.errors import (
     InvalidInput,
     MalformedArtefact,
+    OutOfLevels,
     ParameterRefused,
     UnsupportedOp,
 )
@@ -266,3 +267,16 @@ def test_a_program_from_outside_is_checked(program: FheProgram) -> None:
     ):
         with pytest.raises((MalformedArtefact, ParameterRefused)):
             FheProgram.from_artefact(bad)
+
+
+def test_what_is_too_deep_for_any_ring_is_refused_at_once() -> None:
+    steps: list[graphs.Step] = [("Tanh", ["x"], "t0", {})]
+    constants = {}
+    for k in range(40):
+        constants[f"w{k}"] = np.random.default_rng(k).normal(size=(4, 4)).astype(np.float32)
+        steps += [("MatMul", [f"t{k}", f"w{k}"], f"m{k}", {}), ("Tanh", [f"m{k}"], f"t{k + 1}", {})]
+    graph = graphs.graph_of(steps, {"x": (1, 4)}, ["t40"], constants)
+    with pytest.raises(OutOfLevels, match="lower the precision") as refused:
+        compile_fhe(graph, input_ranges={"x": (-1, 1)}, precision_bits=4, backend="tenseal")
+    assert refused.value.needed > refused.value.have
+    assert refused.value.origin.startswith(("m", "t"))

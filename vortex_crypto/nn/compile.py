@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import InvalidInput, MalformedArtefact
-from vortex_crypto.fhe.plan import CkksPlan
+from vortex_crypto.errors import InvalidInput, MalformedArtefact, OutOfLevels
+from vortex_crypto.fhe.backends import backend as engine
+from vortex_crypto.fhe.plan import MIN_SCALE_BITS, CkksPlan
 from vortex_crypto.fhe.plan import plan as plan_circuit
 from vortex_crypto.fhe.security import max_log_qp
 from vortex_crypto.nn.interface import DTYPES, Interface, Port, spread_samples
@@ -21,7 +22,7 @@ from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.layout import Layout, power_of_two
 from vortex_crypto.nn.lower import Lowered, lower
 from vortex_crypto.nn.passes.approximate import Approximation, approximate
-from vortex_crypto.nn.passes.arithmetic import PolynomialOp, evaluate, flat_samples
+from vortex_crypto.nn.passes.arithmetic import AffineOp, PolynomialOp, evaluate, flat_samples
 from vortex_crypto.nn.passes.arithmetize import arithmetize
 from vortex_crypto.nn.passes.choose_layouts import Layouts, choose_layouts
 from vortex_crypto.nn.passes.compose_affine import compose_affine
@@ -46,6 +47,8 @@ NOISE_BITS = 2.0
 FIT_SAMPLES = 512
 """Calibration samples that polynomials are fitted and judged on; ranges come from all of them."""
 SYNTHETIC_SAMPLES = 64
+JUDGED_PRODUCTS, LEAST_JUDGED = 1 << 28, 16
+"""Products of one run on the samples that polynomials are judged by, and the fewest samples."""
 LEAST_NOISE_BITS = 18
 """A scale of fewer bits above the precision drowns in the noise of any ring."""
 MAX_SLOTS = 1 << 14
@@ -106,11 +109,19 @@ def _ranges(graph: Graph, context: Context) -> Graph:
 
 def _approximate(graph: Graph, context: Context) -> Graph:
     target = APPROXIMATION_SHARE * 2.0**-context.precision_bits
-    result, context.approximations = approximate(graph, context.ranges, context.samples, target=target)
-    exact, rounded = evaluate(graph, context.samples), evaluate(result, context.samples)
+    samples = _affordable(graph, context.samples)
+    result, context.approximations = approximate(graph, context.ranges, samples, target=target)
+    exact, rounded = evaluate(graph, samples), evaluate(result, samples)
     pairs = zip(graph.outputs, result.outputs, strict=True)
     context.approximation_error = max(float(np.abs(exact[a] - rounded[b]).mean()) for a, b in pairs)
     return result
+
+
+def _affordable(graph: Graph, samples: Mapping[str, Array]) -> dict[str, Array]:
+    """As many samples as one run of the network may take: polynomials are judged by dozens of them."""
+    entries = sum(matrix.nnz for node in graph.nodes() if isinstance(node.op, AffineOp) for matrix in node.op.maps)
+    count = max(JUDGED_PRODUCTS // max(entries, 1), LEAST_JUDGED)
+    return {name: array[:: -(-len(array) // count)] for name, array in samples.items()}
 
 
 def _plain(function: Callable[[Graph], Graph]) -> Callable[[Graph, Context], Graph]:
@@ -241,6 +252,7 @@ class _Backend:
 
     def program(self, batch: int | None) -> FheProgram:
         """Lower for the smallest ciphertexts that can do; if the planner takes a larger ring, fill its slots."""
+        self._require_levels()
         slots = max(self._least_slots(), min(power_of_two(self._largest()) * power_of_two(batch or 1), MAX_SLOTS))
         plan, lowered, layouts = self._planned(slots)
         while plan.parameters.slots > slots:
@@ -253,6 +265,19 @@ class _Backend:
 
     def _largest(self) -> int:
         return max(value.size for value in self.graph.values.values())
+
+    def _require_levels(self) -> None:
+        """Refuse at once what is too deep for any ring, however small the scale.
+
+        Raises:
+            OutOfLevels: names the deepest layer that still fits.
+        """
+        room = max_log_qp(engine(self.backend).capabilities.max_log_n, "ternary") or 0
+        have, level = int(room / MIN_SCALE_BITS) - 2, levels_of(self.graph)
+        if self.insecure or max(level.values()) <= have:
+            return
+        beyond = next(node for node in self.graph.nodes() if level[node.outputs[0]] > have)
+        raise OutOfLevels(beyond.origin or beyond.name, max(level.values()), have)
 
     def _least_slots(self) -> int:
         """Half the smallest ring degree that is secure for the depth at the smallest scale there could be."""
@@ -364,11 +389,17 @@ class _Backend:
 
 def depth_of(graph: Graph) -> int:
     """Levels on the longest way through an arithmetic graph without elementwise functions."""
+    level = levels_of(graph)
+    return max(level[name] for name in graph.outputs)
+
+
+def levels_of(graph: Graph) -> dict[str, int]:
+    """For each value, the levels taken on the longest way to it."""
     level = dict.fromkeys(graph.inputs, 0)
     for node in graph.nodes():
         taken = node.op.depth if isinstance(node.op, PolynomialOp) else 1
         level[node.outputs[0]] = taken + max(level[name] for name in node.inputs)
-    return max(level[name] for name in graph.outputs)
+    return level
 
 
 def _part(artefact: Artefact, prefix: str) -> dict[str, Array]:

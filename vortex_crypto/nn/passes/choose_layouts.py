@@ -32,6 +32,7 @@ from vortex_crypto.nn.passes.arithmetic import AffineOp
 BEAM = 3
 _PRODUCT_COST = 0.03
 """A product by a plaintext against one rotation, as SEAL runs them."""
+_MARKS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class _Search:
             return 0
         modulus = min(sources[0].period, target.period)
         parts = [place(self.entries[node.name, k], layout, target).offsets for k, layout in enumerate(sources)]
-        offsets = np.unique(np.concatenate(parts))
+        offsets = _distinct(np.concatenate(parts))
         if not offsets.size:
             return 0
         gaps = np.diff(np.append(offsets, offsets[0] + modulus))
@@ -150,22 +151,48 @@ class _Search:
 
 def transform_cost(placed: list[Placed]) -> float:
     """Rotations (and products, weighted) of the best baby-step giant-step split of one transform."""
-    keys = np.unique(
-        np.concatenate([np.stack([p.targets, p.sources + (k << 32), p.offsets]) for k, p in enumerate(placed)], axis=1),
-        axis=1,
-    )
-    if not keys.shape[1]:
+    targets, sources, offsets = _diagonals(placed)
+    if not offsets.size:
         return 0.0
-    largest = int(keys[2].max()) + 1
-    splits = (_rotations(keys, 1 << k) for k in range(largest.bit_length() + 1))
-    return float(min(splits) + _PRODUCT_COST * keys.shape[1])
+    splits = (_rotations(targets, sources, offsets, 1 << k) for k in range(int(offsets.max() + 1).bit_length() + 1))
+    return float(min(splits) + _PRODUCT_COST * offsets.size)
 
 
-def _rotations(keys: Array, babies: int) -> int:
-    target, source, offset = keys
-    baby = np.unique(np.stack([source, offset % babies]), axis=1)
-    giant = np.unique(np.stack([target, offset // babies]), axis=1)
-    return int(np.count_nonzero(baby[1]) + np.count_nonzero(giant[1]))
+def _diagonals(placed: list[Placed]) -> tuple[Array, Array, Array]:
+    """(output ciphertext, input ciphertext, offset) of every diagonal that is not zero; inputs are numbered through."""
+    parts, first = [], 0
+    for p in placed:
+        blocks, length = int(p.sources.max(initial=0)) + 1, int(p.offsets.max(initial=0)) + 1
+        present = _distinct((p.targets * blocks + p.sources) * length + p.offsets)
+        pair, offset = np.divmod(present, length)
+        target, source = np.divmod(pair, blocks)
+        parts.append(np.stack([target, source + first, offset]))
+        first += blocks
+    targets, sources, offsets = np.concatenate(parts, axis=1)
+    return targets, sources, offsets
+
+
+def _rotations(targets: Array, sources: Array, offsets: Array, babies: int) -> int:
+    giant, baby = np.divmod(offsets, babies)
+    return _count(targets, giant) + _count(sources, baby)
+
+
+def _count(ciphertexts: Array, steps: Array) -> int:
+    """How many ciphertexts are rotated by how many steps other than 0."""
+    moved = steps != 0
+    return int(_distinct(ciphertexts[moved] * (int(steps.max()) + 1) + steps[moved]).size)
+
+
+def _distinct(keys: Array) -> Array:
+    """The distinct values of non-negative integers, ascending; by marking them where that is the faster way."""
+    if not keys.size:
+        return keys
+    top = int(keys.max()) + 1
+    if top > _MARKS:
+        return np.unique(keys)
+    seen = np.zeros(top, dtype=np.bool_)
+    seen[keys] = True
+    return np.flatnonzero(seen)
 
 
 def _grids(source: Grid, image: tuple[int, int, int]) -> Iterator[Grid]:
