@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vortex_crypto import container
 from vortex_crypto.arith.field.arrays import encode, g2_from_ints
@@ -77,6 +80,12 @@ def test_an_altered_byte_is_refused_or_is_another_proof(at: int, committed: Proo
         assert not same(proof, committed)
 
 
+@given(data=st.one_of(*(st.binary(min_size=n, max_size=n) for n in (128, 192, 224))))
+def test_random_bytes_raise_nothing_else(data: bytes) -> None:
+    with suppress(MalformedProof):
+        assert serialize.proof_to_bytes(serialize.proof_from_bytes(data)) == data
+
+
 @pytest.mark.parametrize(("start", "size"), [(0, 32), (32, 64), (96, 32), (128, 32), (192, 32)])
 def test_infinity_and_unreduced_numbers_are_refused(
     start: int, size: int, committed: Proof, kernels: FieldKernels
@@ -126,6 +135,15 @@ def test_keys_round_trip(key: ProvingKey, kernels: FieldKernels) -> None:
     again = serialize.verifying_key_from_artefact(stored(verifying), kernels=kernels)
     assert again.digest == key.verifying.digest == back.verifying.digest
     assert [(k.name, k.persistent) for k in again.commitments] == [("weights", True), ("values", False)]
+
+
+def test_proving_keys_stay_memory_maps(key: ProvingKey, tmp_path: Path) -> None:
+    container.write(tmp_path / "proving.key", serialize.proving_key_to_artefact(key))
+    back = serialize.proving_key_from_artefact(container.read(tmp_path / "proving.key"))
+    for array in (back.a_query, back.b_g2_query, back.h_query, back.a.values, back.commitments[0].basis):
+        assert not array.flags.writeable
+        assert not array.flags.owndata
+        assert array.flags.aligned
 
 
 def test_marks_of_insecurity_stay(key: ProvingKey, kernels: FieldKernels) -> None:

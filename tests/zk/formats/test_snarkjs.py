@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vortex_crypto.arith.field.arrays import decode, encode, g1_from_ints, g2_from_ints
 from vortex_crypto.arith.field.bn254 import FQ, FR, G1_GENERATOR, G2_GENERATOR, P, R
@@ -49,6 +52,23 @@ def test_r1cs_of_odd_shapes_round_trips(tmp_path: Path) -> None:
     assert [[m.row(i) for i in range(3)] for m in (back.a, back.b, back.c)] == [
         [m.row(i) for i in range(3)] for m in (a, b, c)
     ]
+
+
+ELEMENTS = st.one_of(st.integers(0, R - 1), st.sampled_from([0, 1, R - 1, 2**64, 2**252]))
+ROWS = st.lists(st.lists(st.tuples(st.integers(0, 4), ELEMENTS), max_size=4), max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(a=ROWS, b=ROWS, c=ROWS, witness=st.lists(ELEMENTS, max_size=5))
+def test_any_system_and_witness_round_trip(a: Any, b: Any, c: Any, witness: Any, tmp_path: Path) -> None:
+    height = max(map(len, (a, b, c)))
+    matrices = [SparseMatrix.from_rows(rows + [[]] * (height - len(rows))) for rows in (a, b, c)]
+    system = R1cs(*matrices, n_wires=5, n_public=2)
+    snarkjs.write_r1cs(tmp_path / "any.r1cs", system)
+    assert snarkjs.read_r1cs(tmp_path / "any.r1cs").digest() == system.digest()
+    values = encode(FR, [1, *witness])
+    snarkjs.write_wtns(tmp_path / "any.wtns", values)
+    assert (snarkjs.read_wtns(tmp_path / "any.wtns") == values).all()
 
 
 def test_witness_round_trips_byte_for_byte(vector: Vector, tmp_path: Path) -> None:

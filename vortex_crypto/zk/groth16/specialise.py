@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vortex_crypto.arith.field.arrays import encode
-from vortex_crypto.arith.field.bn254 import FR
 from vortex_crypto.arith.field.encoding import encode_g1, encode_g2
 from vortex_crypto.arith.field.kernels import FieldKernels, Group
 from vortex_crypto.errors import InvalidInput
+from vortex_crypto.zk.field import is_small
 from vortex_crypto.zk.groth16.keys import (
     CommitmentProvingKey,
     CommitmentVerifyingKey,
@@ -112,18 +111,29 @@ def _columns(engine: Relations, group: Group, terms: Sequence[tuple[SparseMatrix
 
 
 def _scaled(engine: Relations, group: Group, points: Array, values: Array) -> Array:
-    """values_i · points_i; most values of a circuit are one or minus one."""
-    one, minus_one = encode(FR, [1, -1])
-    ones, minus = (values == one).all(axis=1), (values == minus_one).all(axis=1)
+    """values_i · points_i. Most values of a circuit, or their opposites, are small, and most of those are one."""
+    fr, threads = engine.kernels.fr, engine.threads
+    plain = fr.from_montgomery(values, threads=threads)
+    opposite = fr.from_montgomery(fr.neg(values, threads=threads), threads=threads)
+    positive, negative = is_small(plain), is_small(opposite)
     scaled: Array = np.array(points)
-    if minus.any():
-        scaled[minus] = group.neg(np.ascontiguousarray(points[minus]), threads=engine.threads)
-    rest = ~(ones | minus)
-    if rest.any():
-        scaled[rest] = group.multiply(
-            np.ascontiguousarray(points[rest]), np.ascontiguousarray(values[rest]), threads=engine.threads
-        )
+    scaled[negative] = group.neg(points[negative], threads=threads)
+    small, large = positive | negative, ~(positive | negative)
+    sizes = np.where(positive, plain[:, 0], opposite[:, 0])[small]
+    scaled[small] = _multiples(engine, group, scaled[small], sizes)
+    scaled[large] = group.multiply(points[large], values[large], threads=threads)
     return scaled
+
+
+def _multiples(engine: Relations, group: Group, points: Array, sizes: Array) -> Array:
+    """sizes_i · points_i for uint64 sizes, by doubling and adding all of them together."""
+    total = np.zeros_like(points)
+    for bit in range(int(sizes.max(initial=0)).bit_length() - 1, -1, -1):
+        begun = np.flatnonzero(sizes >> np.uint64(bit + 1)) if bit < 63 else np.zeros(0, np.int64)
+        total[begun] = group.add(total[begun], total[begun], threads=engine.threads)
+        now = np.flatnonzero(sizes >> np.uint64(bit) & np.uint64(1))
+        total[now] = group.add(total[now], points[now], threads=engine.threads)
+    return total
 
 
 def _sums(engine: Relations, group: Group, points: Array, keys: Array, count: int) -> Array:
