@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import tempfile
@@ -21,7 +22,6 @@ import numpy as np
 
 from benchmarks import harness
 from vortex_crypto import container
-from vortex_crypto.arith.field.arrays import limbs_from_ints
 from vortex_crypto.zk.circuit import Circuit
 from vortex_crypto.zk.field import MODULUS, default_kernels, to_plain_ints
 from vortex_crypto.zk.groth16.keys import ProvingKey
@@ -57,7 +57,8 @@ def _chain(kernels: Any, inputs: list[Array], *, steps: int) -> list[Array]:
     for _ in range(steps):
         x = (x * x + c) % MODULUS
         values.append(x)
-    return [kernels.fr.to_montgomery(limbs_from_ints(values))]
+    data = b"".join(map(int.to_bytes, values, itertools.repeat(32), itertools.repeat("little")))
+    return [kernels.fr.to_montgomery(np.frombuffer(data, dtype=np.uint64).reshape(-1, 4))]
 
 
 def chain(log_n: int) -> Program:

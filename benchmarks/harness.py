@@ -66,8 +66,14 @@ def compare(
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak resident memory of this process, in MiB.
+
+    `getrusage` alone would count what a parent held when it forked this process, even if another program runs in it.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    high = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return (high[0] if high else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
 
 
 def machine(*packages: str) -> Row:

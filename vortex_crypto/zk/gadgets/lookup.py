@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vortex_crypto.arith.field.kernels import FieldKernels
+from vortex_crypto.errors import InvalidInput
 from vortex_crypto.zk.circuit import Circuit
 from vortex_crypto.zk.discharge import Table
 from vortex_crypto.zk.field import to_ints
@@ -24,7 +25,9 @@ def _table_value(kernels: FieldKernels, inputs: list[Array]) -> Sequence[Array]:
 
 
 def apply_table(c: Circuit, table: Table, x: Operand) -> Linear:
-    """f(x) for a table of two columns; x is thereby one of the first column's entries."""
+    """f(x) for a table of two columns; x is thereby one of the first column's entries, which must differ."""
+    if len(table.columns) != 2 or len(np.unique(table.columns[0])) != len(table.columns[0]):
+        raise InvalidInput(f"table {table.name!r} is not that of a function: two columns, and no key twice")
     value = linear(x)
     (result,) = c.hint("table_value", [value, *(linear(column) for column in table.columns)], value.shape)
     c.lookup(table, value, result)
