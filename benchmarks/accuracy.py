@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import harness
+from vortex_crypto import api
 from vortex_crypto.container import dumps, loads
-from vortex_crypto.fhe.backends import Client, KeySet, Session, backend
-from vortex_crypto.nn.compile import FheProgram, compile_fhe
+from vortex_crypto.nn.compile import FheProgram
 from vortex_crypto.nn.interface import Interface
-from vortex_crypto.nn.onnx_import import import_onnx
+from vortex_crypto.serve.client import Client
+from vortex_crypto.serve.server import Server
 
 CIRCUITS = Path(__file__).parent.parent / "circuits"
 MNIST = "mnist_t10k.npz"
@@ -55,18 +56,17 @@ def rows(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Iterat
     images, labels = test_set(options, parser)
     folder = CIRCUITS / options.circuit
     start = time.perf_counter()
-    calibration = dict(np.load(folder / "calibration.npz"))
-    program = compile_fhe(
-        import_onnx(folder / "model.onnx"),
-        calibration=calibration,
+    program = api.compile(
+        folder / "model.onnx",
+        calibration=folder / "calibration.npz",
         precision_bits=options.precision_bits,
         backend=options.backend,
     )
     compiled = time.perf_counter() - start
-    scores, facts = encrypted(program, images, options.backend)
+    scores, facts = encrypted(program, images)
     reference = by_onnxruntime(folder / "model.onnx", images)
     error = np.abs(scores - reference)
-    parameters = program.plan.parameters
+    parameters = program.fhe.plan.parameters
     yield {
         "name": "accuracy",
         "n": len(images),
@@ -111,21 +111,19 @@ def held_out(circuit: str, count: int) -> tuple[Array, Array]:
     return test[:count].astype(np.float32), labels[:count]
 
 
-def encrypted(program: FheProgram, images: Array, name: str) -> tuple[Array, dict[str, float]]:
+def encrypted(program: api.Program, images: Array) -> tuple[Array, dict[str, float]]:
     """Scores of all images by way of the client's and the server's bytes, and what it took."""
     interface = Interface.from_artefact(loads(dumps(program.interface.to_artefact())))
-    server_side = FheProgram.from_artefact(loads(dumps(program.to_artefact())))
-    engine = backend(name)
-    client = engine.client(interface.parameters, interface.needs)
+    server = Server(FheProgram.from_artefact(loads(dumps(program.fhe.to_artefact()))))
     start = time.perf_counter()
-    keys = client.keygen()
+    client = Client(interface, insecure=program.report.parameters.insecure)
     keygen = time.perf_counter() - start
-    uploaded = dumps(keys.evaluation)
-    session = engine.server(server_side.plan).load(loads(uploaded))
+    uploaded = dumps(client.evaluation_keys)
+    name = server.register(loads(uploaded))
     scores, client_seconds, server_seconds = [], [], []
     for first in range(0, len(images), interface.lanes):
         chunk = images[first : first + interface.lanes]
-        answer, at_client, at_server = one_ciphertext(interface, client, keys, session, chunk)
+        answer, at_client, at_server = one_ciphertext(client, server, name, chunk)
         scores.append(answer)
         client_seconds.append(at_client)
         server_seconds.append(at_server)
@@ -140,16 +138,14 @@ def encrypted(program: FheProgram, images: Array, name: str) -> tuple[Array, dic
     }
 
 
-def one_ciphertext(
-    interface: Interface, client: Client, keys: KeySet, session: Session, images: Array
-) -> tuple[Array, float, float]:
+def one_ciphertext(client: Client, server: Server, name: str, images: Array) -> tuple[Array, float, float]:
     """Scores of the images of one ciphertext, and the seconds of client and server."""
     begin = time.perf_counter()
-    question = dumps(client.encrypt(keys.secret, interface.pack({interface.inputs[0].name: images})))
+    question = dumps(client.encrypt({client.interface.inputs[0].name: images}))
     sent = time.perf_counter()
-    answer = dumps(session.run(loads(question)))
+    answer = dumps(server.run(name, loads(question)))
     answered = time.perf_counter()
-    (scores,) = interface.unpack(client.decrypt(keys.secret, loads(answer)), batch=len(images)).values()
+    (scores,) = client.decrypt(loads(answer), batch=len(images)).values()
     done = time.perf_counter()
     return scores.reshape(len(images), -1), done - answered + sent - begin, answered - sent
 
