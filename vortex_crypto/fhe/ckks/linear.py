@@ -8,7 +8,7 @@ al., ia.cr/2020/1203, algorithm 6). With few keys, both kinds of step are walked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,6 +24,9 @@ from vortex_crypto.fhe.rotations import Split, tree
 Vector = NDArray[np.float64] | NDArray[np.complex128]
 Blocks = Sequence[Sequence[Sequence[tuple[int, Vector]]]]
 """blocks[i][j] lists the diagonals (offset, entries) of D_ij: y[s] = sum of entries[s] * x[(s + offset) mod slots]."""
+
+_WEIGHT_BYTES = 1 << 28
+"""Encoded diagonals that are handed to one pass over the babies."""
 
 
 class PlaintextStore:
@@ -112,14 +115,31 @@ class Transform:
         sums: list[dict[int, Residues]] = [{} for _ in self._entries]
         for column, x in enumerate(xs):
             turned = machine.babies(x.at_level(self.level), self.babies[column])
-            for row, cells in enumerate(self._entries):
-                for giant, entries in cells[column].items():
-                    weights = [self._encoded(row, column, giant, entry) for entry in entries]
-                    part = machine.weighted(weights, [turned[entry.baby] for entry in entries])
-                    known = sums[row].get(giant)
-                    sums[row][giant] = part if known is None else machine.add(known, part)
+            for row, known in enumerate(sums):
+                for giant, part in self._partial_sums(machine, turned, row, column):
+                    known[giant] = machine.add(known[giant], part) if giant in known else part
         scale = xs[0].scale * self.ratio
         return [machine.gather(parts, edges, scale) for parts, edges in zip(sums, self.giants, strict=True)]
+
+    def _partial_sums(
+        self, machine: _Machine, turned: dict[int, Residues], row: int, column: int
+    ) -> Iterator[tuple[int, Residues]]:
+        """One block's sums over babies by giant step; many at a time, as each pass reads all the babies."""
+        babies = list(turned)
+        terms = [turned[baby] for baby in babies]
+        giants: list[int] = []
+        weights: list[list[Residues | None]] = []
+        room = _WEIGHT_BYTES
+        for giant, entries in self._entries[row][column].items():
+            found = {entry.baby: self._encoded(row, column, giant, entry) for entry in entries}
+            giants.append(giant)
+            weights.append([found.get(baby) for baby in babies])
+            room -= sum(weight.nbytes for weight in found.values())
+            if room <= 0:
+                yield from zip(giants, machine.weighted(weights, terms), strict=True)
+                giants, weights, room = [], [], _WEIGHT_BYTES
+        if giants:
+            yield from zip(giants, machine.weighted(weights, terms), strict=True)
 
     def _encoded(self, row: int, column: int, giant: int, entry: _Entry) -> Residues:
         context = self.encoder.context
@@ -142,9 +162,8 @@ class _Machine:
     def add(self, a: Residues, b: Residues) -> Residues:
         return self.ring.add(a, b, self.basis)
 
-    def weighted(self, weights: list[Residues], terms: list[Residues]) -> Residues:
-        total: Residues = self.ring.weighted_sums([weights], terms, self.basis)[0]
-        return total
+    def weighted(self, weights: list[list[Residues | None]], terms: list[Residues]) -> Residues:
+        return self.ring.weighted_sums(weights, terms, self.basis)
 
     def babies(self, x: Ciphertext, edges: Sequence[tuple[int, int, int]]) -> dict[int, Residues]:
         """The operand turned by every baby step, times the special primes, in the extended basis."""
