@@ -349,6 +349,7 @@ Out pairing_product(const std::string& isa, const Limbs& p, const Limbs& q, unsi
 }  // namespace
 
 void bind_field(nb::module_& m) {
+    nb::set_leak_warnings(false);  // engines kept in module globals outlive the interpreter's last collection
     m.def("available", &available, "Instruction sets this processor can run, the best last.");
     nb::class_<Vectors>(m, "Vectors")
         .def(nb::init<const std::string&, const std::string&>(), nb::arg("isa"), nb::arg("field"))

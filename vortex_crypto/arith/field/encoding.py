@@ -65,11 +65,11 @@ def decode_g2(kernels: FieldKernels, data: NDArray[np.uint8], *, compressed: boo
 
 
 def _encode(kernels: FieldKernels, points: Array, compressed: bool) -> NDArray[np.uint8]:
-    n = len(points)
-    plain = kernels.fq.from_montgomery(np.ascontiguousarray(points).reshape(-1, LIMBS)).reshape(n, 2, -1, LIMBS)
+    n, degree = len(points), points.ndim - 2
+    plain = kernels.fq.from_montgomery(np.ascontiguousarray(points).reshape(-1, LIMBS)).reshape(n, 2, degree, LIMBS)
     if not compressed:
-        return limbs_to_bytes(plain[:, :, ::-1]).reshape(n, -1)
-    data = limbs_to_bytes(plain[:, 0, ::-1]).reshape(n, -1)
+        return limbs_to_bytes(plain[:, :, ::-1]).reshape(n, 2 * degree * 8 * LIMBS)
+    data = limbs_to_bytes(plain[:, 0, ::-1]).reshape(n, degree * 8 * LIMBS)
     infinite = ~plain.any(axis=(1, 2, 3))
     data[:, 0] |= np.where(_larger(plain[:, 1]), LARGER, 0).astype(np.uint8)
     data[:, 0] |= np.where(infinite, INFINITY, 0).astype(np.uint8)
@@ -82,7 +82,7 @@ def _decode(kernels: FieldKernels, group: Group, data: NDArray[np.uint8], compre
     if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != size:
         raise MalformedProof(f"points take uint8 [n, {size}], not {data.dtype} {list(data.shape)}")
     points = _decompress(kernels, group, data) if compressed else _read(kernels, data, coordinates // 2)
-    points = points.reshape(-1, *group.point)
+    points = points.reshape(len(data), *group.point)
     _refuse(~group.valid(points), "is not on the curve, or not in the subgroup of order r")
     return points
 
@@ -96,7 +96,7 @@ def _decompress(kernels: FieldKernels, group: Group, data: NDArray[np.uint8]) ->
         "is marked as infinity and holds other bits",
     )
     degree = int(np.prod(group.point)) // (2 * LIMBS)
-    x = _read(kernels, x_bytes, degree).reshape(-1, *group.point[1:])
+    x = _read(kernels, x_bytes, degree).reshape(len(data), *group.point[1:])
     points, found = group.lift_x(x, flags & LARGER != 0)
     _refuse(~found & ~infinite, "has no point of the curve at its abscissa")
     points[infinite] = 0
@@ -105,12 +105,12 @@ def _decompress(kernels: FieldKernels, group: Group, data: NDArray[np.uint8]) ->
 
 def _read(kernels: FieldKernels, data: NDArray[np.uint8], degree: int) -> Array:
     """Big-endian coordinates of `degree` parts, the imaginary part first -> Montgomery form [n, k, degree, 4]."""
-    n = len(data)
-    plain = limbs_from_bytes(data.reshape(n, -1, degree, 8 * LIMBS)[:, :, ::-1])
+    n, count = len(data), data.shape[1] // (8 * LIMBS * degree)
+    plain = limbs_from_bytes(data.reshape(n, count, degree, 8 * LIMBS)[:, :, ::-1])
     flat = plain.reshape(-1, LIMBS)
-    reduced = kernels.fq.is_canonical(flat).reshape(n, -1)
+    reduced = kernels.fq.is_canonical(flat).reshape(n, count * degree)
     _refuse(np.asarray((~reduced).any(axis=1)), "has a coordinate that is not below p")
-    return kernels.fq.to_montgomery(flat).reshape(n, -1, degree, LIMBS)
+    return kernels.fq.to_montgomery(flat).reshape(n, count, degree, LIMBS)
 
 
 def _refuse(bad: NDArray[np.bool_], what: str) -> None:
