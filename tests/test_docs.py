@@ -1,7 +1,8 @@
 """Documentation contains only code that runs: every Python and console block of every page, a namespace a page.
 
-Blocks marked `python` run in order. In blocks marked `console`, lines after a `$` prompt run in the shell, in a folder
-of the page's own; they must succeed, and lines of expected output below must be in what they print (`...` skips).
+Blocks marked `python` run in order, in a folder of the page's own that has `circuits/` of the tree in it. In blocks
+marked `console`, lines after a `$` prompt run in the shell; they must succeed, and lines of expected output below must
+be in what they print (`...` skips).
 A block preceded by the comment `<!-- not run: reason -->` is left out.
 """
 
@@ -50,6 +51,7 @@ RUNNING = [page for page in PAGES if blocks(page)]
 
 @pytest.mark.parametrize("page", RUNNING, ids=[str(page.relative_to(ROOT)) for page in RUNNING])
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "circuits").symlink_to(ROOT / "circuits")
     if page.name in FILES:
         shutil.copytree(ROOT / FILES[page.name], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

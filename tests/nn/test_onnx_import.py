@@ -18,7 +18,7 @@ from vortex_crypto.nn.onnx_file import Limits
 from vortex_crypto.nn.onnx_import import import_onnx
 from vortex_crypto.nn.plain import execute
 
-RESNET = Path("/work/shared/models/resnet20_cifar10_pre.onnx")
+RESNET = Path(os.environ.get("VORTEX_MODELS", "models")) / "resnet20_cifar10_pre.onnx"
 node = helper.make_node
 
 
@@ -37,7 +37,7 @@ def test_a_classifier_equals_onnxruntime(rng: np.random.Generator, batch: int) -
     assert not {"Shape", "Gather", "Concat"} & {n.op.name for n in graph.nodes()}, "shape arithmetic is not folded"
 
 
-@pytest.mark.skipif(not RESNET.exists(), reason="the trained network is not here")
+@pytest.mark.skipif(not RESNET.exists(), reason="VORTEX_MODELS names no folder with the trained network")
 def test_resnet20_equals_onnxruntime(rng: np.random.Generator) -> None:
     proto, x = onnx.load(RESNET), rng.normal(size=(1, 3, 32, 32)).astype(np.float32)
     got = execute(import_onnx(RESNET), {"input": x})["output"]
