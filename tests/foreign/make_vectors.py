@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def make(node: Node, folder: Path) -> None:
-    shutil.copy(VECTORS / "multiplier.circom", folder)
+    shutil.copy(HERE / "circuits" / "multiplier.circom", folder)
     circom = ["node", str(MODULES / ".bin" / "circom2"), "multiplier.circom", "--r1cs", "--wasm", "--O1"]
     subprocess.run(circom, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     node.call("wtns.calculate", INPUTS, folder / "multiplier_js" / "multiplier.wasm", folder / "multiplier.wtns")

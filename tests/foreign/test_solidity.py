@@ -133,6 +133,11 @@ def test_altered_proofs_are_refused(case: Case) -> None:
         assert case.decide(replace(proof, commitments=altered), public).refused
 
 
+def test_points_at_infinity_prove_nothing(case: Case) -> None:
+    words = solidity.proof_words(case.good.proof)
+    assert case.call([0] * len(words), list(case.good.public)).refused
+
+
 def test_swapped_commitments_are_refused(case: Case) -> None:
     if len(case.good.proof.commitments) > 1:
         swapped = replace(case.good.proof, commitments=case.good.proof.commitments[::-1])

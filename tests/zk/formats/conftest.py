@@ -1,4 +1,4 @@
-"""Files that snarkjs 0.7.6 and circom2 0.2.23 made of `multiplier.circom`, by tests/foreign/make_vectors.py."""
+"""Files that snarkjs 0.7.6 and circom2 0.2.23 made of the circuit `multiplier`; tests/foreign/make_vectors.py."""
 
 from __future__ import annotations
 
