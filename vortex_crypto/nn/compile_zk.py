@@ -31,12 +31,12 @@ from vortex_crypto.nn.passes.quantize import quantize
 from vortex_crypto.nn.passes.ranges import input_intervals
 from vortex_crypto.zk.field import MODULUS
 from vortex_crypto.zk.groth16.keys import Proof, ProvingKey, VerifyingKey
-from vortex_crypto.zk.groth16.prove import Progress as ProveProgress
 from vortex_crypto.zk.groth16.prove import commit, fresh_mask, prove
 from vortex_crypto.zk.groth16.serialize import proof_from_bytes, proof_to_bytes
 from vortex_crypto.zk.groth16.verify import verify
 from vortex_crypto.zk.interpret.cost import by_layer, cost
 from vortex_crypto.zk.plan import Program
+from vortex_crypto.zk.progress import Progress as ProveProgress
 
 KIND, INTERFACE, PROOF, MASKS = "zk-model", "zk-interface", "zk-proof", "zk-masks"
 SYNTHETIC_SAMPLES = 64

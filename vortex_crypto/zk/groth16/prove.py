@@ -7,7 +7,7 @@ constant time.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,10 @@ from vortex_crypto.zk.groth16.keys import Proof, ProvingKey
 from vortex_crypto.zk.interpret.check import check
 from vortex_crypto.zk.interpret.witness import outputs, place_inputs, public_values, solve
 from vortex_crypto.zk.plan import Program
+from vortex_crypto.zk.progress import Progress, silent
+from vortex_crypto.zk.r1cs import SparseMatrix
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-Progress = Callable[[str, float], None]
-"""Called with the stage at hand and the fraction of the whole that is done."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def prove(
         Unsatisfied: no witness: a constraint, named by its origin, does not hold.
     """
     kernels = kernels or default_kernels()
-    tell = progress or (lambda stage, fraction: None)
+    tell = progress or silent
     if key.verifying.program != program.hash():
         raise ArtefactMismatch("the proving key was made for another program; run the set-up for this one")
     _check_masks(program, masks or {})
@@ -101,7 +100,7 @@ def prove_witness(
         raise InvalidInput("this key draws challenges from commitments; prove its program, not a finished witness")
     if witness.shape != (key.n_wires, 4):
         raise InvalidInput(f"a witness of {key.n_wires} wires is expected, not an array of shape {witness.shape}")
-    return _proof(key, witness, _no_points(), None, kernels, threads, progress or (lambda stage, fraction: None))
+    return _proof(key, witness, _no_points(), None, kernels, threads, progress or silent)
 
 
 def fresh_mask() -> int:
@@ -198,10 +197,10 @@ def _proof(
 ) -> Proof:
     g1 = kernels.g1
     tell("quotient", 0.25)
-    quotient = _quotient(key, witness, kernels, threads)
+    scalars = quotient(key.a, key.b, key.domain, witness, kernels, threads=threads)
     tell("H", 0.35)
-    h = g1.msm(key.h_query, quotient, threads=threads)
-    del quotient
+    h = g1.msm(key.h_query, scalars, threads=threads)
+    del scalars
     tell("A", 0.5)
     a = g1.msm(key.a_query, witness, threads=threads)
     tell("B", 0.6)
@@ -230,24 +229,27 @@ def _randomise(key: ProvingKey, a: Array, b: Array, c: Array, kernels: FieldKern
     return proof_a, proof_b, proof_c
 
 
-def _quotient(key: ProvingKey, witness: Array, kernels: FieldKernels, threads: int) -> Array:
-    """A·B - C at the odd powers of a root of unity of order 2m: the scalars of `h_query`.
+def quotient(
+    a: SparseMatrix, b: SparseMatrix, domain: int, witness: Array, kernels: FieldKernels, *, threads: int = 0
+) -> Array:
+    """A·B - C at the odd powers of a root of unity of order 2·domain, uint64 [domain, 4]: the scalars of `h_query`.
 
-    On the even powers, the domain, it is zero for a good witness, and C = A ∘ B there.
+    On the even powers, the domain itself, it is zero for a good witness, and C = A ∘ B there. `a` and `b` are those of
+    the proving key, rows for the statement included.
     """
-    m, fr = key.domain, kernels.fr
-    shift = one(fr_root_of_unity(m.bit_length()))
+    fr = kernels.fr
+    shift = one(fr_root_of_unity(domain.bit_length()))
+
+    def on_domain(matrix: SparseMatrix) -> Array:
+        values = np.zeros((domain, 4), dtype=np.uint64)
+        values[: matrix.rows] = matrix.times(witness, kernels, threads=threads)
+        return values
 
     def on_coset(values: Array) -> Array:
         coefficients = kernels.ntt(values, inverse=True, threads=threads)
         return kernels.ntt(coefficients, coset=shift, threads=threads)
 
-    def on_domain(matrix: Any) -> Array:
-        values = np.zeros((m, 4), dtype=np.uint64)
-        values[: matrix.rows] = matrix.times(witness, kernels, threads=threads)
-        return values
-
-    a, b = on_domain(key.a), on_domain(key.b)
-    c = on_coset(fr.mul(a, b, threads=threads))
-    a, b = on_coset(a), on_coset(b)
-    return fr.sub(fr.mul(a, b, threads=threads), c, threads=threads)
+    left, right = on_domain(a), on_domain(b)
+    product = on_coset(fr.mul(left, right, threads=threads))
+    left, right = on_coset(left), on_coset(right)
+    return fr.sub(fr.mul(left, right, threads=threads), product, threads=threads)

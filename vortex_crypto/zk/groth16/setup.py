@@ -7,7 +7,6 @@ anything else run the ceremony (module `ceremony`). The trapdoors are drawn from
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +18,11 @@ from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput
 from vortex_crypto.zk.field import default_kernels, one
 from vortex_crypto.zk.groth16.keys import CommitmentProvingKey, CommitmentVerifyingKey, ProvingKey, VerifyingKey
+from vortex_crypto.zk.progress import Progress, silent
 from vortex_crypto.zk.qap import columns_at, lagrange, with_statement_rows
 from vortex_crypto.zk.r1cs import R1cs, SparseMatrix
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-Progress = Callable[[str, float], None]
-"""Called with the stage at hand and the fraction of the whole that is done."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def setup(
         InvalidInput: the system is too large for the field's roots of unity.
     """
     kernels = kernels or default_kernels()
-    tell = progress or (lambda stage, fraction: None)
+    tell = progress or silent
     if r1cs.log_domain >= FR_TWO_ADICITY:
         raise InvalidInput(f"{r1cs.n_constraints} constraints need a domain beyond 2^{FR_TWO_ADICITY - 1}")
     secret = _draw(r1cs)
