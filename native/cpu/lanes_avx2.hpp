@@ -11,6 +11,7 @@ inline namespace VX_ISA {
 struct Avx2Lanes {
     using V = __m256i;
     static constexpr int kLanes = 4, kRadix = 4, kShoupBits = 64;
+    static constexpr bool kMontgomeryTail = false;
     static constexpr bool kFma = true;
 
     struct Mod {

@@ -54,12 +54,13 @@ inline constexpr u64 kMask52 = (u64{1} << 52) - 1;
 
 struct NarrowLanes : Avx512Lanes {
     static constexpr int kShoupBits = 52;
+    static constexpr bool kMontgomeryTail = true;
 
     struct Mod {
-        V q, q2, q4, negative_q, mask;  // negative_q = 2^52 - q
+        V q, q2, q4, negative_q, mask, q_inverse;  // negative_q = 2^52 - q; q_inverse = q^-1 mod 2^52
         V radix[3], radix_shoup[3];
         explicit Mod(const Modulus& m)
-            : q(set1(m.q)), q2(set1(2 * m.q)), q4(set1(4 * m.q)), negative_q(set1((u64{1} << 52) - m.q)), mask(set1(kMask52)) {
+            : q(set1(m.q)), q2(set1(2 * m.q)), q4(set1(4 * m.q)), negative_q(set1((u64{1} << 52) - m.q)), mask(set1(kMask52)), q_inverse(set1(m.inverse64)) {
             for (int i = 0; i < 3; ++i) {
                 radix[i] = set1(m.radix[i]);
                 radix_shoup[i] = set1(m.radix52[i]);
@@ -87,6 +88,28 @@ struct NarrowLanes : Avx512Lanes {
         V u = sub(add(x, m.q2), y);
         x = reduce(add(x, y), m.q2);
         y = mul_lazy(u, w, ws, m);
+    }
+
+    // y w / 2^52 mod q in (-q, q), y < 2^52 (Montgomery 1985): with y w = hi 2^52 + lo and t = lo q^-1 mod 2^52, t q has
+    // the same low part, and hi - (t q)_hi is left. No quotient to load, for one product more.
+    VX_INLINE static V mul_montgomery(V y, V w, const Mod& m) {
+        const V zero = _mm512_setzero_si512();
+        V t = _mm512_madd52lo_epu64(zero, _mm512_madd52lo_epu64(zero, y, w), m.q_inverse);
+        return sub(_mm512_madd52hi_epu64(zero, y, w), _mm512_madd52hi_epu64(zero, t, m.q));
+    }
+
+    // `butterfly` with w times 2^52.
+    VX_INLINE static void tail_butterfly(V& x, V& y, V w, const Mod& m) {
+        V u = add(reduce(x, m.q2), m.q), v = mul_montgomery(y, w, m);
+        x = add(u, v);
+        y = sub(u, v);
+    }
+
+    // `inverse_butterfly` with w times 2^52.
+    VX_INLINE static void inverse_tail_butterfly(V& x, V& y, V w, const Mod& m) {
+        V u = sub(add(x, m.q2), y);
+        x = reduce(add(x, y), m.q2);
+        y = add(mul_montgomery(u, w, m), m.q);
     }
 
     // A sum of products as lo + 2^52 hi.
@@ -121,6 +144,7 @@ struct NarrowLanes : Avx512Lanes {
 
 struct WideLanes : Avx512Lanes {
     static constexpr int kShoupBits = 64;
+    static constexpr bool kMontgomeryTail = false;
 
     struct Mod {
         V q, q2, q4;

@@ -11,6 +11,7 @@ inline namespace VX_ISA {
 struct PortableLanes {
     using V = u64;
     static constexpr int kLanes = 1, kRadix = 4, kShoupBits = 64;
+    static constexpr bool kMontgomeryTail = false;
     static constexpr bool kFma = false;
 
     struct Mod {

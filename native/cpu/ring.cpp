@@ -37,6 +37,10 @@ Modulus make_modulus(u64 q) {
     u128 mu = ~u128{0} / q;
     m.mu_hi = static_cast<u64>(mu >> 64);
     m.mu_lo = static_cast<u64>(mu);
+    m.inverse64 = q;  // right to 3 bits; Newton's step doubles them
+    for (int bits = 3; bits < 64; bits *= 2) {
+        m.inverse64 *= 2 - q * m.inverse64;
+    }
     u128 power = 1 % q;
     for (int i = 0; i < 3; ++i) {
         m.radix[i] = static_cast<u64>(power);
@@ -105,7 +109,8 @@ u64 power_mod(u64 base, u64 exponent, const Modulus& m) {
 Limb::Limb(u64 q, u64 root, size_t n, const Rows& rows, const Rows& any_rows)
     : modulus(make_modulus(q)), rows(rows), any_rows(any_rows), table{} {
     const size_t lanes = rows.lanes, head = n / lanes, block = lanes * lanes;
-    const size_t tail = lanes == 1 ? 0 : n / block * 2 * lanes * (lanes - 1);
+    const size_t step = rows.montgomery_tail ? lanes : 2 * lanes;  // words a twiddle vector takes
+    const size_t tail = lanes == 1 ? 0 : n / block * step * (lanes - 1);
     const int bits = log2_exact(n);
     store_.resize(2 * (2 * head + tail));
     std::vector<u64> powers(n);
@@ -131,10 +136,15 @@ Limb::Limb(u64 q, u64 root, size_t n, const Rows& rows, const Rows& any_rows)
         // block b, stage of G groups, group g, lane i: the sub-block b lanes + i of n / lanes
         for (size_t b = 0; b < n / block; ++b) {
             for (size_t groups = 1; groups < lanes; groups *= 2) {
-                for (size_t g = 0; g < groups; ++g, at += 2 * lanes) {
+                for (size_t g = 0; g < groups; ++g, at += step) {
                     for (size_t i = 0; i < lanes; ++i) {
-                        at[i] = powers[(n / lanes + b * lanes + i) * groups + g];
-                        at[lanes + i] = shoup(at[i]);
+                        const u64 w = powers[(n / lanes + b * lanes + i) * groups + g];
+                        if (rows.montgomery_tail) {
+                            at[i] = mul_mod(w, modulus.radix[1], modulus);
+                        } else {
+                            at[i] = w;
+                            at[lanes + i] = shoup(w);
+                        }
                     }
                 }
             }

@@ -16,8 +16,37 @@ inline constexpr int kColumnsAbreast = 2;
 template <class L, int R>
 using Columns = typename L::V[kColumnsAbreast][R];
 
+// Butterflies between vectors, with Shoup quotients.
+template <class L>
+struct Between {
+    using V = typename L::V;
+    VX_INLINE static void forward(V& x, V& y, V w, V ws, const typename L::Mod& m) { L::butterfly(x, y, w, ws, m); }
+    VX_INLINE static void inverse(V& x, V& y, V w, V ws, const typename L::Mod& m) { L::inverse_butterfly(x, y, w, ws, m); }
+};
+
+// Butterflies of the stages inside a vector. Their twiddles outweigh the data, so lanes that can do without quotients do.
+template <class L>
+struct Inside {
+    using V = typename L::V;
+    VX_INLINE static void forward(V& x, V& y, V w, V ws, const typename L::Mod& m) {
+        if constexpr (L::kMontgomeryTail) {
+            L::tail_butterfly(x, y, w, m);
+        } else {
+            L::butterfly(x, y, w, ws, m);
+        }
+    }
+    VX_INLINE static void inverse(V& x, V& y, V w, V ws, const typename L::Mod& m) {
+        if constexpr (L::kMontgomeryTail) {
+            L::inverse_tail_butterfly(x, y, w, m);
+        } else {
+            L::inverse_butterfly(x, y, w, ws, m);
+        }
+    }
+};
+
 // Stages of radix-R butterflies down the columns, from the one of G groups on: its group g uses twiddle G - 1 + g.
-template <class L, int R, int G = 1>
+// B says how: Between<L> vectors, or Inside<L> them.
+template <class B, class L, int R, int G = 1>
 VX_INLINE void forward_stages(Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws, const typename L::Mod& m) {
     if constexpr (G < R) {
         constexpr int kHalf = R / (2 * G);
@@ -26,15 +55,15 @@ VX_INLINE void forward_stages(Columns<L, R>& v, const Columns<L, R>& w, const Co
             const int g = i / kHalf, low = 2 * kHalf * g + i % kHalf;
 #pragma GCC unroll 2
             for (int c = 0; c < kColumnsAbreast; ++c) {
-                L::butterfly(v[c][low], v[c][low + kHalf], w[c][G - 1 + g], ws[c][G - 1 + g], m);
+                B::forward(v[c][low], v[c][low + kHalf], w[c][G - 1 + g], ws[c][G - 1 + g], m);
             }
         }
-        forward_stages<L, R, 2 * G>(v, w, ws, m);
+        forward_stages<B, L, R, 2 * G>(v, w, ws, m);
     }
 }
 
 // The stages backwards, from the one of G groups down to the one of kDownTo.
-template <class L, int R, int kDownTo = 1, int G = R / 2>
+template <class B, class L, int R, int kDownTo = 1, int G = R / 2>
 VX_INLINE void inverse_stages(Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws, const typename L::Mod& m) {
     if constexpr (G >= kDownTo) {
         constexpr int kHalf = R / (2 * G);
@@ -43,10 +72,10 @@ VX_INLINE void inverse_stages(Columns<L, R>& v, const Columns<L, R>& w, const Co
             const int g = i / kHalf, low = 2 * kHalf * g + i % kHalf;
 #pragma GCC unroll 2
             for (int c = 0; c < kColumnsAbreast; ++c) {
-                L::inverse_butterfly(v[c][low], v[c][low + kHalf], w[c][G - 1 + g], ws[c][G - 1 + g], m);
+                B::inverse(v[c][low], v[c][low + kHalf], w[c][G - 1 + g], ws[c][G - 1 + g], m);
             }
         }
-        inverse_stages<L, R, kDownTo, G / 2>(v, w, ws, m);
+        inverse_stages<B, L, R, kDownTo, G / 2>(v, w, ws, m);
     }
 }
 
@@ -88,14 +117,14 @@ VX_INLINE void pass(u64* out, const u64* x, size_t stride, const Twiddles& t, si
 template <class L, int R>
 VX_INLINE void forward_pass(u64* out, const u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
     pass<L, R>(out, x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
-        forward_stages<L, R>(v, w, ws, m);
+        forward_stages<Between<L>, L, R>(v, w, ws, m);
     });
 }
 
 template <class L, int R>
 VX_INLINE void inverse_pass(u64* x, size_t stride, size_t k, const Twiddles& t, const typename L::Mod& m) {
     pass<L, R>(x, x, stride, t, k, [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
-        inverse_stages<L, R>(v, w, ws, m);
+        inverse_stages<Between<L>, L, R>(v, w, ws, m);
     });
 }
 
@@ -106,7 +135,7 @@ VX_INLINE void inverse_last_pass(u64* x, size_t stride, const NttTable& table, c
     const typename L::V last = L::set1(table.last), last_shoup = L::set1(table.last_shoup);
     pass<L, R>(x, x, stride, table.inverse, 1,
                [&](Columns<L, R>& v, const Columns<L, R>& w, const Columns<L, R>& ws) __attribute__((always_inline)) {
-        inverse_stages<L, R, 2>(v, w, ws, m);
+        inverse_stages<Between<L>, L, R, 2>(v, w, ws, m);
 #pragma GCC unroll 8
         for (int i = 0; i < kColumnsAbreast * R / 2; ++i) {
             typename L::V &x0 = v[i % kColumnsAbreast][i / kColumnsAbreast];
@@ -129,11 +158,12 @@ template <class L, int R>
 VX_INLINE void load_tail_twiddles(Columns<L, R>& w, Columns<L, R>& ws, size_t block, const Twiddles& t) {
 #pragma GCC unroll 2
     for (int c = 0; c < kColumnsAbreast; ++c) {
-        const u64* tail = t.tail + (block + c) * (2 * R * (R - 1));
+        constexpr int kStep = L::kMontgomeryTail ? R : 2 * R;
+        const u64* tail = t.tail + (block + c) * (kStep * (R - 1));
 #pragma GCC unroll 8
         for (int i = 0; i < R - 1; ++i) {
-            w[c][i] = L::load(tail + 2 * R * i);
-            ws[c][i] = L::load(tail + 2 * R * i + R);
+            w[c][i] = L::load(tail + kStep * i);
+            if constexpr (!L::kMontgomeryTail) ws[c][i] = L::load(tail + kStep * i + R);
         }
     }
 }
@@ -166,11 +196,11 @@ VX_INLINE void forward_tails(u64* x, size_t k, size_t block, const Twiddles& t, 
 #pragma GCC unroll 2
     for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k + c);
     load_tails<L, R>(v, x);
-    forward_stages<L, R>(v, w, ws, m);
+    forward_stages<Between<L>, L, R>(v, w, ws, m);
     if constexpr (L::kLanes > 1) {
         transpose_tails<L, R>(v);
         load_tail_twiddles<L, R>(w, ws, block, t);
-        forward_stages<L, R>(v, w, ws, m);
+        forward_stages<Inside<L>, L, R>(v, w, ws, m);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kColumnsAbreast * R; ++i) v[i / R][i % R] = L::reduce(L::reduce(v[i / R][i % R], m.q2), m.q);
@@ -186,12 +216,12 @@ VX_INLINE void inverse_tails(u64* out, const u64* x, size_t k, size_t block, con
     if constexpr (L::kLanes > 1) {
         transpose_tails<L, R>(v);
         load_tail_twiddles<L, R>(w, ws, block, t);
-        inverse_stages<L, R>(v, w, ws, m);
+        inverse_stages<Inside<L>, L, R>(v, w, ws, m);
         transpose_tails<L, R>(v);
     }
 #pragma GCC unroll 2
     for (int c = 0; c < kColumnsAbreast; ++c) broadcast_twiddles<L, R>(w[c], ws[c], t, k + c);
-    inverse_stages<L, R>(v, w, ws, m);
+    inverse_stages<Between<L>, L, R>(v, w, ws, m);
     store_tails<L, R>(out, v);
 }
 

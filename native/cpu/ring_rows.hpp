@@ -13,8 +13,8 @@ namespace vx {
 // Twiddles of one prime for one kind of lanes, as the rows want them.
 //
 // head/head_shoup: W[k] and its Shoup quotient, k < N, for butterflies between whole vectors; only the first N / lanes
-// are kept. tail: for the stages inside a vector, per block of lanes^2 coefficients, lanes - 1 vectors of W and as many of
-// quotients by turns (see ring_ntt.hpp).
+// are kept. tail: for the stages inside a vector, per block of lanes^2 coefficients, lanes - 1 vectors of W, each followed
+// by one of its quotients or, with montgomery_tail, alone and times 2^52 (see ring_ntt.hpp).
 struct Twiddles {
     const u64* head;
     const u64* head_shoup;
@@ -47,6 +47,7 @@ struct Rows {
     int shoup_bits;        // Shoup quotients are floor(w 2^shoup_bits / q): 52 or 64
     int lanes;             // twiddle tables are laid out for vectors of this many words
     size_t smallest;       // smallest N of the transforms
+    bool montgomery_tail;
     void (*ntt)(u64* out, const u64* in, size_t n, const NttTable&, const Modulus&);
     void (*intt)(u64* out, const u64* in, size_t n, const NttTable&, const Modulus&);
     void (*add)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);

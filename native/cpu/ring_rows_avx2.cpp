@@ -10,6 +10,7 @@ const Rows* rows_avx2() {
         Rows made = RowsOf<PortableLanes>::table();
         made.lanes = Avx2Lanes::kLanes;
         made.smallest = kTail<Avx2Lanes> * 2;
+        made.montgomery_tail = Avx2Lanes::kMontgomeryTail;
         made.ntt = ntt_row<Avx2Lanes>;
         made.intt = intt_row<Avx2Lanes>;
         return made;

@@ -195,7 +195,7 @@ struct RowsOf {
     template <class Words = L>
     static constexpr Rows table() {
         using E = Embedding<L>;
-        return Rows{L::kShoupBits, L::kLanes,    kTail<L> * 2,    ntt_row<L>,   intt_row<L>,
+        return Rows{L::kShoupBits, L::kLanes,    kTail<L> * 2,    L::kMontgomeryTail, ntt_row<L>, intt_row<L>,
                     add,           sub,          negate,          multiply,     multiply_add,
                     cross,         add_scalar,   multiply_scalar, sub_multiply, permute,
                     add_permuted,  inner,        weighted,        extend,       overflow,

@@ -12,6 +12,7 @@ namespace vx {
 struct Modulus {
     u64 q;
     u64 mu_hi, mu_lo;  // floor(2^128 / q)
+    u64 inverse64;     // q^-1 mod 2^64
     u64 radix[3], radix52[3], radix64[3];
 };
 
