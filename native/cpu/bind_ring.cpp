@@ -420,13 +420,13 @@ Out<u64> expand_uniform(Ring& ring, const nb::bytes& seed, u64 stream, const Bas
 template <class F>
 Out<int64_t> sampled(Ring& ring, F sampler) {
     Made<int64_t> out = make<int64_t>(ring, {ring.degree()});
-    unlocked([&] { sampler(reinterpret_cast<long long*>(out.rows[0]), ring.degree()); });
+    unlocked([&] { sampler(reinterpret_cast<long long*>(out.rows[0])); });
     return out.array;
 }
 
 Out<int64_t> sample_ternary(Ring& ring, const nb::bytes& seed, u64 stream, uint32_t word) {
     const unsigned char* bytes = seed_of(seed);
-    return sampled(ring, [&](long long* out, size_t n) { vx::sample_ternary(out, n, bytes, stream, word); });
+    return sampled(ring, [&](long long* out) { ring.sample_ternary(out, bytes, stream, word); });
 }
 
 Out<int64_t> sample_sparse_ternary(Ring& ring, const nb::bytes& seed, u64 stream, uint32_t word, size_t weight) {
@@ -434,13 +434,13 @@ Out<int64_t> sample_sparse_ternary(Ring& ring, const nb::bytes& seed, u64 stream
     if (weight < 1 || weight > ring.degree() / 2) {
         refuse("a Hamming weight is between 1 and N/2");
     }
-    return sampled(ring, [&](long long* out, size_t n) { vx::sample_sparse_ternary(out, n, bytes, stream, word, weight); });
+    return sampled(ring, [&](long long* out) { ring.sample_sparse_ternary(out, bytes, stream, word, weight); });
 }
 
 Out<int64_t> sample_gaussian(Ring& ring, const nb::bytes& seed, u64 stream, uint32_t word,
                              const std::vector<u64>& thresholds) {
     const unsigned char* bytes = seed_of(seed);
-    return sampled(ring, [&](long long* out, size_t n) { vx::sample_gaussian(out, n, bytes, stream, word, thresholds); });
+    return sampled(ring, [&](long long* out) { ring.sample_gaussian(out, bytes, stream, word, thresholds); });
 }
 
 }  // namespace

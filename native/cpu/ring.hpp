@@ -90,7 +90,12 @@ public:
                            double scale_high, double scale_low, const Basis& basis);
     void lift_to_floats(const std::vector<double*>& high, const std::vector<double*>& low, const RowsIn& x, const Basis& basis);
 
+    // Word for word those of vortex_crypto/arith/ring/stream.py; seeds have 32 bytes, out N places.
     void expand_uniform(const RowsOut& out, const unsigned char* seed, u64 stream, const Basis& basis);
+    void sample_ternary(long long* out, const unsigned char* seed, u64 stream, u32 word) const;
+    void sample_sparse_ternary(long long* out, const unsigned char* seed, u64 stream, u32 word, size_t weight) const;
+    void sample_gaussian(long long* out, const unsigned char* seed, u64 stream, u32 word,
+                         const std::vector<u64>& thresholds) const;
 
 private:
     struct Galois {
@@ -116,6 +121,8 @@ private:
     struct Extension;
 
     const Limb& limb(int i) const { return *limbs_[i]; }
+    const Rows& any_rows() const { return limbs_[0]->any_rows; }
+    void sample_uniform(u64* out, const unsigned char* seed, u64 stream, u32 limb_index) const;
     std::shared_ptr<const Galois> galois(u64 element);
     // f(row, its limb) for every row of out
     template <class F>
@@ -140,12 +147,5 @@ private:
     std::mutex galois_mutex_;
     std::unordered_map<u64, std::shared_ptr<const Galois>> galois_;
 };
-
-// Samplers of one row each, word for word those of vortex_crypto/arith/ring/stream.py.
-void sample_uniform(u64* out, size_t n, const unsigned char* seed, u64 stream, u32 limb, u64 modulus);
-void sample_ternary(long long* out, size_t n, const unsigned char* seed, u64 stream, u32 word);
-void sample_sparse_ternary(long long* out, size_t n, const unsigned char* seed, u64 stream, u32 word, size_t weight);
-void sample_gaussian(long long* out, size_t n, const unsigned char* seed, u64 stream, u32 word,
-                     const std::vector<u64>& thresholds);
 
 }  // namespace vx

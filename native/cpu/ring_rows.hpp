@@ -42,6 +42,8 @@ struct SplitRow {
     double *re, *im, *re_low, *im_low;
 };
 
+inline constexpr int kChaChaBlocks = 16;
+
 // n is a multiple of eight in rows of residues. Rows hold residues in [0, q); results too. `out` may be one of the operands.
 struct Rows {
     int shoup_bits;        // Shoup quotients are floor(w 2^shoup_bits / q): 52 or 64
@@ -81,6 +83,8 @@ struct Rows {
     void (*ifft_stage)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
     void (*fft_stage_extended)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
     void (*ifft_stage_extended)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
+    // kChaChaBlocks blocks of 16 words of ChaCha20 for the state `input`, block counters first, first + 1, ..
+    void (*chacha)(u32* out, const u32* input, u32 first);
 };
 
 // By instruction set; those other than portable exist in builds for x86-64 alone. `narrow` rows need q < 2^50.

@@ -1,6 +1,7 @@
 // Row kernels over any kind of lanes, and the table of them: see ring_rows.hpp for what each computes.
 #pragma once
 
+#include "ring_chacha.hpp"
 #include "ring_embedding.hpp"
 #include "ring_ntt.hpp"
 
@@ -200,7 +201,7 @@ struct RowsOf {
                     cross,         add_scalar,   multiply_scalar, sub_multiply, permute,
                     add_permuted,  inner,        weighted,        extend,       overflow,
                     RowsOf<Words>::reduce_words, E::fft_stage,    E::ifft_stage, E::fft_stage_extended,
-                    E::ifft_stage_extended};
+                    E::ifft_stage_extended, ChaCha<L>::blocks};
     }
 };
 

@@ -132,9 +132,9 @@ std::vector<Rows> everything(Ring& ring) {
     }
     const std::vector<u64> thresholds{u64{1} << 62, (u64{1} << 63) - 1};
     result(3, [&](const RowsOut& out) {
-        vx::sample_ternary(reinterpret_cast<long long*>(out[0]), n, seed, 0, 1);
-        vx::sample_sparse_ternary(reinterpret_cast<long long*>(out[1]), n, seed, 0, 2, n / 4);
-        vx::sample_gaussian(reinterpret_cast<long long*>(out[2]), n, seed, 0, 3, thresholds);
+        ring.sample_ternary(reinterpret_cast<long long*>(out[0]), seed, 0, 1);
+        ring.sample_sparse_ternary(reinterpret_cast<long long*>(out[1]), seed, 0, 2, n / 4);
+        ring.sample_gaussian(reinterpret_cast<long long*>(out[2]), seed, 0, 3, thresholds);
     });
     return results;
 }
