@@ -22,11 +22,14 @@ from vortex_crypto.nn.compile_zk import (
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.onnx_import import import_onnx
 from vortex_crypto.nn.plain import execute
+from vortex_crypto.zk import hints
+from vortex_crypto.zk.field import to_ints
 from vortex_crypto.zk.groth16.prove import fresh_mask
 from vortex_crypto.zk.groth16.setup import setup
 from vortex_crypto.zk.interpret.audit import accepts, free_wires, unconstrained_wires
-from vortex_crypto.zk.interpret.check import check
+from vortex_crypto.zk.interpret.check import check, violated
 from vortex_crypto.zk.interpret.witness import outputs, solve
+from vortex_crypto.zk.plan import Hint
 
 GRAPHS: dict[str, Graph] = {
     "perceptron": perceptron(np.random.default_rng(1), (6, 9, 3)),
@@ -98,6 +101,29 @@ def test_no_wire_is_free(weights: str) -> None:
     witness = solve(program.program, {**given, **program.weights})
     assert not len(free_wires(program.program.r1cs))
     assert not len(unconstrained_wires(program.program.r1cs, witness))
+
+
+@pytest.mark.parametrize("name", ["perceptron", "gated"])
+@pytest.mark.parametrize("weights", ["public", "private"])
+def test_hints_that_lie_are_refused(name: str, weights: str) -> None:
+    program = compiled(name, weights, "private")
+    given = {n: v[0] for n, v in program.network.quantise(samples(GRAPHS[name])).items()}
+    expected = program.network.outputs_of({n: v[None] for n, v in given.items()})["y"][0]
+    used = {step.name for step in program.program.steps if isinstance(step, Hint)}
+    assert {"round_shift", "limbs"} <= used
+    for hint in used:
+        for change in (1, -1, 1 << 20):
+
+            def lie(kernels: Any, values: list[Any], **more: Any) -> list[Any]:
+                first, *rest = hints.HINTS[hint](kernels, values, **more)  # noqa: B023
+                is_field = first.dtype == np.uint64 and first.ndim == 2
+                bent = (to_ints(first, kernels) if is_field else first).astype(object)
+                bent[0] += change  # noqa: B023
+                return [bent, *rest]
+
+            witness = solve(program.program, {**given, **program.weights}, replace={hint: lie}, strict=False)
+            if not len(violated(program.program.r1cs, witness)):
+                assert (outputs(program.program, witness)["y"] == expected).all(), (hint, change)
 
 
 def test_a_private_model_proves_against_its_commitment() -> None:

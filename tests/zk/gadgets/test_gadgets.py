@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from vortex_crypto.errors import Unsatisfied
-from vortex_crypto.zk import gadgets
+from vortex_crypto.zk import gadgets, hints
 from vortex_crypto.zk.circuit import Circuit
+from vortex_crypto.zk.field import MODULUS, to_ints
 from vortex_crypto.zk.gadgets.gadget import Cheat, Sample
 from vortex_crypto.zk.interpret.audit import MAX_RANK_WIRES, accepts, free_wires, loose_wires, unconstrained_wires
-from vortex_crypto.zk.interpret.check import check
+from vortex_crypto.zk.interpret.check import check, violated
 from vortex_crypto.zk.interpret.cost import cost
 from vortex_crypto.zk.interpret.witness import outputs, solve
-from vortex_crypto.zk.plan import Program
+from vortex_crypto.zk.plan import Hint, Program
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SAMPLES = [(name, sample) for name in gadgets.ROSTER for sample in gadgets.load(name).samples()]
@@ -68,6 +69,53 @@ def test_cheats_are_refused(gadget: str, cheat: Cheat) -> None:
     made = program(gadget, cheat.sample)
     assert any(getattr(step, "name", None) == cheat.hint for step in made.steps), "the cheat replaces no hint"
     assert not accepts(made, cheat.inputs, replace={cheat.hint: cheat.replacement})
+
+
+def bent(name: str, bend: Callable[[Any], Any]) -> hints.Function:
+    """The registered hint with `bend` applied to the first output, an object array of integers."""
+
+    def function(kernels: Any, inputs: list[Any], **parameters: Any) -> list[Any]:
+        first, *rest = hints.HINTS[name](kernels, inputs, **parameters)
+        is_field = first.dtype == np.uint64 and first.ndim == 2
+        values = (to_ints(first, kernels) if is_field else first).astype(object)
+        return [np.array(bend(values), dtype=object), *rest]
+
+    return function
+
+
+def at(place: int, change: Callable[[int], int]) -> Callable[[Any], Any]:
+    def bend(values: Any) -> Any:
+        values = values.copy()
+        values[place] = change(values[place])
+        return values
+
+    return bend
+
+
+BENDS: dict[str, Callable[[Any], Any]] = {
+    "first plus one": at(0, lambda v: v + 1),
+    "last minus one": at(-1, lambda v: v - 1),
+    "first negated": at(0, lambda v: -v),
+    "first complemented": at(0, lambda v: 1 - v),
+    "all zero": lambda values: values * 0,
+    "all one": lambda values: values * 0 + 1,
+    "all halved in the field": lambda values: values * pow(2, -1, MODULUS) % MODULUS,
+    "reversed": lambda values: values[::-1],
+}
+
+
+@pytest.mark.parametrize(("gadget", "sample"), SAMPLES, ids=names)
+def test_whatever_a_hint_says_the_outputs_stay(gadget: str, sample: Sample) -> None:
+    """A witness from bent hints is refused, or has the honest outputs (where a hint does not matter)."""
+    made = program(gadget, sample.name)
+    used = {step.name for step in made.steps if isinstance(step, Hint)}
+    for name in sorted(used):
+        for bend in BENDS.values():
+            for inputs, expected in sample.accepted[:3]:
+                witness = solve(made, inputs, replace={name: bent(name, bend)}, strict=False)
+                if not len(violated(made.r1cs, witness)):
+                    found = outputs(made, witness)
+                    assert all(np.array_equal(found[key], np.asarray(value)) for key, value in expected.items())
 
 
 @pytest.mark.parametrize(("gadget", "sample"), SAMPLES, ids=names)

@@ -15,7 +15,7 @@ import numpy as np
 from vortex_crypto.arith.field.bn254 import R
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput, MalformedProof
-from vortex_crypto.zk.field import default_kernels, one
+from vortex_crypto.zk.field import default_kernels, from_ints
 from vortex_crypto.zk.groth16 import transcript
 from vortex_crypto.zk.groth16.keys import Proof, VerifyingKey
 
@@ -69,7 +69,7 @@ def verify_batch(
         return False
     weights = [1] if len(proofs) == 1 else [1 + secrets.randbelow(1 << 128) for _ in proofs]
     left = [proof.a for proof in proofs]
-    pairs_p = list(kernels.g1.multiply(np.stack(left), _scalars(weights))) if len(proofs) > 1 else left
+    pairs_p = list(kernels.g1.multiply(np.stack(left), _scalars(weights, kernels))) if len(proofs) > 1 else left
     pairs_q = [proof.b for proof in proofs]
     for p, q in _fixed_pairs(key, proofs, publics, seeds, weights, kernels):
         pairs_p.append(p)
@@ -107,8 +107,8 @@ def _expected(key: VerifyingKey, proof: Proof, expected: dict[str, Array]) -> bo
     return all(np.array_equal(points[name], value) for name, value in expected.items())
 
 
-def _scalars(values: Sequence[int]) -> Array:
-    return np.stack([one(value % R) for value in values])
+def _scalars(values: Sequence[int], kernels: FieldKernels) -> Array:
+    return from_ints(np.array([value % R for value in values], dtype=object), kernels)
 
 
 def _fixed_pairs(
@@ -130,9 +130,9 @@ def _fixed_pairs(
             ic[place] = (ic[place] - weight * value) % R
     bound = [point for proof in proofs for point in proof.commitments]
     repeated = [-weight for weight, proof in zip(weights, proofs, strict=True) for _ in proof.commitments]
-    statement = g1.msm(np.concatenate([key.ic, *(p[None] for p in bound)]), _scalars([*ic, *repeated]))
-    total = g1.msm(np.stack([proof.c for proof in proofs]), _scalars([-weight for weight in weights]))
-    alpha = g1.multiply(key.alpha_g1[None], _scalars([-sum(weights)]))[0]
+    statement = g1.msm(np.concatenate([key.ic, *(p[None] for p in bound)]), _scalars([*ic, *repeated], kernels))
+    total = g1.msm(np.stack([proof.c for proof in proofs]), _scalars([-weight for weight in weights], kernels))
+    alpha = g1.multiply(key.alpha_g1[None], _scalars([-sum(weights)], kernels))[0]
     pairs = [(alpha, key.beta_g2), (statement, key.gamma_g2), (total, key.delta_g2)]
     if key.commitment_g is None:
         return pairs
@@ -141,7 +141,7 @@ def _fixed_pairs(
     for place, commitment in enumerate(key.commitments):
         factors = [m * pow(f, place, R) for m, f in zip(merged, folds, strict=True)]
         points = np.stack([proof.commitments[place] for proof in proofs])
-        pairs.append((g1.msm(points, _scalars(factors)), commitment.g_sigma_neg))
+        pairs.append((g1.msm(points, _scalars(factors, kernels)), commitment.g_sigma_neg))
     knowledge = np.stack([p.knowledge for p in proofs if p.knowledge is not None])
-    pairs.append((g1.msm(knowledge, _scalars(merged)), key.commitment_g))
+    pairs.append((g1.msm(knowledge, _scalars(merged, kernels)), key.commitment_g))
     return pairs
