@@ -10,11 +10,13 @@ import sympy
 
 from tests.nn import graphs
 from vortex_crypto.errors import InvalidInput, ParameterRefused, UnsupportedOp
+from vortex_crypto.nn.compile import depth_of
 from vortex_crypto.nn.forms import X
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.passes.approximate import approximate
 from vortex_crypto.nn.passes.arithmetic import AffineOp, ElementwiseOp, PolynomialOp, ProductOp, evaluate
 from vortex_crypto.nn.passes.arithmetize import arithmetize
+from vortex_crypto.nn.passes.balance_products import balance_products
 from vortex_crypto.nn.passes.compose_affine import compose_affine
 from vortex_crypto.nn.passes.drop_tail import drop_tail
 from vortex_crypto.nn.passes.fold_constants import fold_constants
@@ -253,6 +255,43 @@ def test_precision_out_of_reach_says_what_to_do() -> None:
     with pytest.raises(ParameterRefused, match="fewer bits") as refused:
         approximate(graph, known, samples, target=2.0**-40)  # type: ignore[arg-type]
     assert refused.value.reason == "precision"
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_products_of_many_factors_are_balanced(count: int) -> None:
+    """((a b) c) d ... as exporters write it, in ceil(log2) levels."""
+    names = [f"x{k}" for k in range(count)]
+    steps: list[graphs.Step] = []
+    for k in range(1, count):
+        steps.append(("Mul", [names[0] if k == 1 else f"p{k - 1}", names[k]], f"p{k}", {}))
+    graph = arithmetize(graphs.graph_of(steps, dict.fromkeys(names, (1, 3)), [f"p{count - 1}"]))
+    balanced = balance_products(graph)
+    balanced.verify()
+    samples = {name: np.random.default_rng(k).normal(size=(4, 3)) for k, name in enumerate(names)}
+    np.testing.assert_allclose(
+        evaluate(balanced, samples)[balanced.outputs[0]], evaluate(graph, samples)[graph.outputs[0]]
+    )
+    assert depth_of(graph) == count - 1
+    assert depth_of(balanced) == (count - 1).bit_length()
+
+
+def test_deep_factors_are_multiplied_last_and_shared_products_stay() -> None:
+    steps: list[graphs.Step] = [
+        ("MatMul", ["a", "w"], "h", {}),
+        ("Mul", ["h", "b"], "p", {}),
+        ("Mul", ["p", "c"], "q", {}),
+        ("Mul", ["b", "c"], "shared", {}),
+        ("Mul", ["shared", "a"], "r", {}),
+        ("Mul", ["q", "shared"], "s", {}),
+    ]
+    shapes = dict.fromkeys("abc", (1, 2))
+    graph = arithmetize(graphs.graph_of(steps, shapes, ["s", "r"], {"w": np.float32([[1, 2], [3, 4]])}))
+    balanced = balance_products(graph)
+    samples = {name: np.random.default_rng(k).normal(size=(4, 2)) for k, name in enumerate("abc")}
+    for output in ("s", "r"):
+        np.testing.assert_allclose(evaluate(balanced, samples)[output], evaluate(graph, samples)[output])
+    assert (depth_of(graph), depth_of(balanced)) == (4, 3)
+    assert kinds(balanced).count("Product") == kinds(graph).count("Product")
 
 
 def test_fingerprints_tell_operators_apart() -> None:

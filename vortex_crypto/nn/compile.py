@@ -24,6 +24,7 @@ from vortex_crypto.nn.lower import Lowered, lower
 from vortex_crypto.nn.passes.approximate import Approximation, approximate
 from vortex_crypto.nn.passes.arithmetic import AffineOp, PolynomialOp, evaluate, flat_samples
 from vortex_crypto.nn.passes.arithmetize import arithmetize
+from vortex_crypto.nn.passes.balance_products import balance_products
 from vortex_crypto.nn.passes.choose_layouts import Layouts, choose_layouts
 from vortex_crypto.nn.passes.compose_affine import compose_affine
 from vortex_crypto.nn.passes.drop_tail import drop_tail
@@ -144,6 +145,8 @@ PIPELINES: Mapping[str, tuple[tuple[str, Callable[[Graph, Context], Graph]], ...
         ("approximate", _approximate),
         # Again: the changes of variable round each polynomial go into their neighbours and cost no level.
         ("compose_affine", _plain(compose_affine)),
+        # Last, for it needs to know how deep each factor is.
+        ("balance_products", _plain(balance_products)),
     ),
 }
 
