@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -88,7 +90,9 @@ def rows(log_slots: list[int], threads: list[int], runs: int) -> Iterator[Row]:
     yield machine()
     for slots in log_slots:
         for count in threads:
-            yield bootstrap(slots, count, runs)
+            # A process for each row, so that each has a peak of its own.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                yield alone.submit(bootstrap, slots, count, runs).result()
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ Source = str | os.PathLike[str]
 Stage = Callable[[str], None]
 Visibility = Literal["public", "private"]
 
-DEFAULT_BACKEND = "tenseal"
+DEFAULT_BACKEND = "vortex"
 MAX_INPUT_BYTES = 1 << 30
 
 
@@ -99,7 +99,7 @@ def compile(  # the product's own verb, which only this module's globals shadow
         calibration: typical inputs by input name, a mapping or an .npz file; they set the ranges of activations.
         input_ranges: (low, high) of each input; needed without calibration.
         precision_bits: -log2 of the mean absolute error of the outputs that is aimed at.
-        backend: "tenseal", "vortex" or "clear" (a simulation without any protection).
+        backend: "vortex", "tenseal" or "clear" (a simulation without any protection).
         batch: samples a ciphertext must have room for.
         drop_tail: leave a final Softmax or ArgMax to the client.
         insecure: accept parameters below 128 bits and mark everything made with them.
@@ -188,7 +188,7 @@ def load(path: Source) -> Program:
 def plan(
     model: Source,
     *,
-    backends: tuple[str, ...] = ("tenseal", "vortex"),
+    backends: tuple[str, ...] = ("vortex", "tenseal"),
     precision_bits: float | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ def test_compile_reports(folder: Path):
 def test_plan_spends_nothing(folder: Path):
     before = sorted(folder.iterdir())
     target = vortex("plan", MODEL, "--calibration", CALIBRATION, "--precision", 6)["targets"][0]
-    assert target["backend"] == "tenseal"
+    assert target["backend"] == "vortex"
     assert target["ring_degree"] in (1 << 13, 1 << 14, 1 << 15)
     assert sorted(folder.iterdir()) == before
 

@@ -154,8 +154,8 @@ def test_plan_names_every_target():
     source = CIRCUITS / "breast_cancer"
     targets = vortex("plan", source / "model.onnx", "--calibration", source / "calibration.npz")["targets"]
     assert [(t["target"], t["backend"]) for t in targets] == [
-        ("fhe", "tenseal"),
         ("fhe", "vortex"),
+        ("fhe", "tenseal"),
         ("zk", "public weights"),
         ("zk", "private weights"),
     ]

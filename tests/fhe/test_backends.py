@@ -70,15 +70,18 @@ def test_the_answer_is_that_of_the_exact_run(circuit: str, name: str) -> None:
     assert_agrees(sample(circuit, name), circuits.ROSTER[circuit]())
 
 
-@pytest.mark.parametrize("circuit", ["sums", "transform", "degree 15", "network"])
-def test_the_prediction_is_within_two_bits(circuit: str) -> None:
-    made, source = sample(circuit, "tenseal"), circuits.ROSTER[circuit]()
+@pytest.mark.parametrize(
+    ("name", "circuit"),
+    [("tenseal", "transform")] + [(n, c) for n in ("tenseal", "vortex") for c in ("sums", "degree 15", "network")],
+)
+def test_the_prediction_is_within_two_bits(name: str, circuit: str) -> None:
+    made, source = sample(circuit, name), circuits.ROSTER[circuit]()
     inputs = circuits.inputs_of(source)
     wanted = clear.run(source, inputs)
     outputs = made.client.decrypt(made.keys.secret, made.session.run(made.encrypt(inputs)))
-    for (name, _), vector in zip(made.plan.needs.outputs, outputs, strict=True):
-        bits = -np.log2(np.sqrt(np.mean((vector - wanted[name]) ** 2)))
-        assert abs(bits - made.plan.errors[name].bits) < 2, name
+    for (output, _), vector in zip(made.plan.needs.outputs, outputs, strict=True):
+        bits = -np.log2(np.sqrt(np.mean((vector - wanted[output]) ** 2)))
+        assert abs(bits - made.plan.errors[output].bits) < 2, output
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -206,7 +206,7 @@ def compile_fhe(
     calibration: Mapping[str, Array] | None = None,
     input_ranges: Mapping[str, tuple[float, float]] | None = None,
     precision_bits: float = 12,
-    backend: str = "tenseal",
+    backend: str = "vortex",
     batch: int | None = None,
     insecure: bool = False,
     drop_tail: bool = False,

@@ -81,6 +81,19 @@ def assert_bootstraps(engine_name: str, slots: int, eval_mod: EvalMod, bits: int
     assert np.abs(encryptor.decrypt(secret, product, slots) - values**2).max() < 2.0 ** (2 - bits)
 
 
+@pytest.mark.parametrize("level", [0, 2])
+def test_bootstrapping_the_error_too_doubles_the_precision(fast_engine: str, level: int) -> None:
+    bootstrapper, evaluator, keys, encryptor, secret = setting(fast_engine, 128, SINE)
+    values = np.random.default_rng(9).uniform(-0.7, 0.7, 128)
+    x = encryptor.encrypt(secret, values, level).expand(bootstrapper.context)
+    once = bootstrapper.run(evaluator, keys, x)
+    twice = bootstrapper.run_twice(evaluator, keys, x, log_error=12)
+    assert twice.level == once.level - 1
+    assert same_scale(twice.scale, bootstrapper.context.scale(twice.level))
+    bits = [-math.log2(np.abs(encryptor.decrypt(secret, y, 128) - values).mean()) for y in (once, twice)]
+    assert bits[1] > bits[0] + 8
+
+
 def test_what_it_needs_is_counted(fast_engine: str) -> None:
     bootstrapper, evaluator, keys, encryptor, secret = setting(fast_engine, 16, SINE)
     x = encryptor.encrypt(secret, np.ones(16), 0).expand(bootstrapper.context)

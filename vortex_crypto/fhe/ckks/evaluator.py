@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,7 +42,7 @@ class Evaluator:
         self.context = context
         self.keys = keys or EvaluationKeys()
         self.encoder = Encoder(context)
-        self._monomial = lru_cache(maxsize=64)(self._quarter_monomial)
+        self._monomials: dict[int, Residues] = {}
 
     # Sums
 
@@ -307,11 +306,14 @@ class Evaluator:
             raise OutOfLevels("a product with a plaintext", 1, 0)
         return self.context.parameters.pending_scale(a.level)
 
-    def _quarter_monomial(self, level: int) -> Residues:
-        basis, degree = self.context.basis(level), self.context.parameters.ring_degree
-        monomial = np.zeros(degree, dtype=np.int64)
-        monomial[degree // 2] = 1
-        return self.context.ring.ntt(self.context.ring.reduce_signed(monomial, basis), basis)
+    def _monomial(self, level: int) -> Residues:
+        """X^(N/2) at that level, made once."""
+        if level not in self._monomials:
+            basis, degree = self.context.basis(level), self.context.parameters.ring_degree
+            monomial = np.zeros(degree, dtype=np.int64)
+            monomial[degree // 2] = 1
+            self._monomials[level] = self.context.ring.ntt(self.context.ring.reduce_signed(monomial, basis), basis)
+        return self._monomials[level]
 
 
 def _number(values: complex | ArrayLike) -> complex | None:
