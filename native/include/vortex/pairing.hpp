@@ -80,13 +80,34 @@ VX_FN Fp12<F> miller_loop(const Affine<F>* p, const Line<F>* const* lines, int p
     return f;
 }
 
+// x in width-4 non-adjacent form: digits odd and below 8 in magnitude, or zero.
+struct SlidingDigits {
+    signed char digit[64] = {};
+    int length = 0;
+
+    VX_FN constexpr SlidingDigits() {
+        for (u64 rest = bn254::x; rest; rest >>= 1, ++length) {
+            if (!(rest & 1)) continue;
+            const int d = (int)(rest & 15);
+            digit[length] = (signed char)(d > 8 ? d - 16 : d);
+            rest -= (u64)(long long)digit[length];
+        }
+    }
+};
+
 // a^x for the BN parameter, a in the cyclotomic subgroup, where the inverse is the conjugate.
 template <class F>
 VX_FN Fp12<F> power_of_x(const Fp12<F>& a) {
-    Fp12<F> out = a;
-    for (int i = 61; i >= 0; --i) {
+    constexpr SlidingDigits x;
+    const Fp12<F> square = a.cyclotomic_square();
+    Fp12<F> odd[4] = {a};
+    for (int i = 1; i < 4; ++i) odd[i] = odd[i - 1] * square;
+    Fp12<F> out = odd[x.digit[x.length - 1] / 2];
+    for (int i = x.length - 2; i >= 0; --i) {
         out = out.cyclotomic_square();
-        if (bn254::x >> i & 1) out = out * a;
+        const int d = x.digit[i];
+        if (d > 0) out = out * odd[d / 2];
+        if (d < 0) out = out * odd[-d / 2].conjugate();
     }
     return out;
 }
