@@ -11,7 +11,7 @@ import pytest
 
 from vortex_crypto.arith.ring import embedding
 from vortex_crypto.arith.sampling import Sampler
-from vortex_crypto.errors import InsecureParameters, MissingKey, ParameterRefused
+from vortex_crypto.errors import InsecureParameters, MissingKey, OutOfLevels, ParameterRefused
 from vortex_crypto.fhe.ckks import dft
 from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, Bootstrapping, EncapsulationKeys
 from vortex_crypto.fhe.ckks.ciphertext import same_scale
@@ -26,20 +26,21 @@ from vortex_crypto.fhe.params import ParametersLiteral, check
 SINE, ARCSINE = EvalMod(), EvalMod(arcsine=7, log_ratio=4)
 
 
-def literal(eval_mod: EvalMod, log_n: int = 8, secret: int = 64) -> ParametersLiteral:
-    above = (39,) * 3 + (60,) * eval_mod.depth + (56,) * 4
+def literal(eval_mod: EvalMod, log_n: int = 8, secret: int = 64, *, slots_first: bool = False) -> ParametersLiteral:
+    above = ((40,) if slots_first else (39,) * 3) + (60,) * eval_mod.depth + (56,) * 4
     return ParametersLiteral(
-        log_n, (60, 40, 40), (61,) * 5, 40, secret=secret, log_bootstrap=above, ephemeral_weight=32
+        log_n, (60, 40, 40, 40, 40), (61,) * 5, 40, secret=secret, log_bootstrap=above, ephemeral_weight=32
     )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def setting(
-    engine_name: str, slots: int, eval_mod: EvalMod
+    engine_name: str, slots: int, eval_mod: EvalMod, slots_first: bool = False
 ) -> tuple[Bootstrapper, Evaluator, EncapsulationKeys, Encryptor, SecretKey]:
-    context = Context(check(literal(eval_mod), insecure=True), engine_name=engine_name)
+    parameters = check(literal(eval_mod, slots_first=slots_first), insecure=True)
+    context = Context(parameters, engine_name=engine_name)
     sampler = Sampler(context.ring, seed=bytes(32))
-    bootstrapper = Bootstrapper(context, Bootstrapping(slots, eval_mod=eval_mod))
+    bootstrapper = Bootstrapper(context, Bootstrapping(slots, eval_mod=eval_mod, slots_first=slots_first))
     generator = KeyGenerator(context, sampler=sampler)
     secret = generator.secret_key()
     needs = KeyNeeds(bootstrapper.relinearisation_level, bootstrapper.galois_levels)
@@ -67,8 +68,20 @@ def test_the_definition_bootstraps_too() -> None:
     assert_bootstraps("reference", 16, SINE, 15, 1)
 
 
-def assert_bootstraps(engine_name: str, slots: int, eval_mod: EvalMod, bits: int, level: int) -> None:
-    bootstrapper, evaluator, keys, encryptor, secret = setting(engine_name, slots, eval_mod)
+@pytest.mark.parametrize(("slots", "level"), [(128, 3), (128, 4), (16, 4)])
+@pytest.mark.parametrize(("eval_mod", "bits"), [(SINE, 14), (ARCSINE, 18)], ids=["sine", "arcsine"])
+def test_slots_may_come_first(fast_engine: str, slots: int, level: int, eval_mod: EvalMod, bits: int) -> None:
+    assert_bootstraps(fast_engine, slots, eval_mod, bits, level, slots_first=True)
+    bootstrapper, evaluator, keys, encryptor, secret = setting(fast_engine, slots, eval_mod, True)
+    low = encryptor.encrypt(secret, np.ones(slots), bootstrapper.settings.lowest_level - 1).expand(bootstrapper.context)
+    with pytest.raises(OutOfLevels):
+        bootstrapper.run(evaluator, keys, low)
+
+
+def assert_bootstraps(
+    engine_name: str, slots: int, eval_mod: EvalMod, bits: int, level: int, *, slots_first: bool = False
+) -> None:
+    bootstrapper, evaluator, keys, encryptor, secret = setting(engine_name, slots, eval_mod, slots_first)
     rng = np.random.default_rng(slots)
     values = rng.uniform(-0.7, 0.7, slots) + 1j * rng.uniform(-0.7, 0.7, slots)
     x = encryptor.encrypt(secret, values, level).expand(bootstrapper.context)

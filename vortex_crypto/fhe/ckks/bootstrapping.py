@@ -39,6 +39,9 @@ class Bootstrapping:
         to_slots: levels, and factors, of the second.
         eval_mod: the reduction between them.
         babies: baby steps of each factor's matrix.
+        slots_first: put the slots into coefficients before the modulus is raised. That transform then runs at the
+            lowest levels, where it is cheap, and the operand must have as many. Coefficients are then as large as
+            slots, so without the arcsine the sine's cube costs all but some 15 bits.
     """
 
     slots: int
@@ -46,11 +49,17 @@ class Bootstrapping:
     to_slots: int = 3
     eval_mod: EvalMod = field(default_factory=EvalMod)
     babies: int = 8
+    slots_first: bool = False
 
     @property
     def depth(self) -> int:
-        """Levels it consumes: so many primes stand above the top level."""
-        return self.to_coefficients + self.eval_mod.depth + self.to_slots
+        """Primes above the top level that it consumes; one of them corrects the scale where slots come first."""
+        return self.to_coefficients + self.eval_mod.depth + (1 if self.slots_first else self.to_slots)
+
+    @property
+    def lowest_level(self) -> int:
+        """The least level an operand may have."""
+        return self.to_slots if self.slots_first else 0
 
     def log2_failure(self, times: int = 1) -> float:
         """log2 of the probability that one of `times` bootstraps meets an overflow beyond K."""
@@ -88,7 +97,8 @@ class Bootstrapper:
         self.inner_scale = Fraction(context.modulus(self.inner_level))
         self.result_level = context.parameters.max_level
         self.gap = context.slots // settings.slots
-        outer_level = self.inner_level - settings.eval_mod.depth
+        self.split = self.gap > 1 and not settings.slots_first
+        outer_level = settings.to_slots if settings.slots_first else self.inner_level - settings.eval_mod.depth
         message = settings.eval_mod.scale_after(context, self.inner_level, self.inner_scale)
         message = rounded_scale(message * self.raised_scale / q0)
         encoder = Encoder(context)
@@ -105,7 +115,9 @@ class Bootstrapper:
             encoder,
             self._second_factors(),
             outer_level,
-            (message, context.scale(self.result_level)),
+            (context.scale(outer_level), self.raised_scale)
+            if settings.slots_first
+            else (message, context.scale(self.result_level)),
             settings.babies,
             store,
         )
@@ -139,15 +151,23 @@ class Bootstrapper:
         Args:
             evaluator: with the Galois and relinearisation keys that this bootstrapper needs.
             keys: those of the encapsulation.
-            x: two parts, at any level, canonical scale; slots of at most 1 in size.
+            x: two parts, canonical scale, at `settings.lowest_level` or above; slots of at most 1 in size.
 
         Raises:
             MissingKey: a key is missing.
+            OutOfLevels: x is below the lowest level.
         """
-        raised = self.raise_modulus(evaluator, keys, self.scale_down(evaluator, x))
-        inner = self.into_coefficients(evaluator, raised)
-        reduced = self.reduce(evaluator, inner)
-        return self.into_slots(evaluator, reduced)
+        if self.settings.slots_first:
+            lowered = self.into_slots(evaluator, evaluator.drop_level(x, self.settings.to_slots))
+        else:
+            lowered = self.scale_down(evaluator, x)
+        raised = self.raise_modulus(evaluator, keys, lowered)
+        reduced = self.reduce(evaluator, self.into_coefficients(evaluator, raised))
+        if not self.settings.slots_first:
+            return self.into_slots(evaluator, reduced)
+        wanted = self.context.scale(self.result_level)
+        pending = rounded_scale(wanted * self.context.modulus(self.result_level + 1))
+        return Ciphertext(evaluator.rescale(evaluator.mul_constant(reduced, 1, pending)).parts, wanted)
 
     def run_twice(self, evaluator: Evaluator, keys: EncapsulationKeys, x: Ciphertext, *, log_error: int) -> Ciphertext:
         """`run`, and what it lost bootstrapped too: more precision, one level below (Bae et al., ia.cr/2022/1167).
@@ -155,7 +175,7 @@ class Bootstrapper:
         Args:
             evaluator: with the Galois and relinearisation keys that this bootstrapper needs.
             keys: those of the encapsulation.
-            x: as for `run`.
+            x: as for `run`; the settings put the coefficients first.
             log_error: the first result is right to 2^-log_error in every slot; the error is enlarged by as much.
 
         Raises:
@@ -201,7 +221,7 @@ class Bootstrapper:
             x = evaluator.rescale(transform.apply(evaluator, [x])[0])
         mirrored = evaluator.conjugate(x)
         real = evaluator.add(x, mirrored)
-        if self.gap > 1:
+        if self.split:
             return [real]
         return [real, evaluator.multiply_by_i(evaluator.sub(mirrored, x))]
 
@@ -214,21 +234,21 @@ class Bootstrapper:
         return Ciphertext(total.parts, rounded_scale(total.scale * self.raised_scale / self.context.moduli[0]))
 
     def into_slots(self, evaluator: Evaluator, x: Ciphertext) -> Ciphertext:
-        """Coefficients back to where they were, at the canonical scale of the top level."""
+        """Coefficients back to where they were: slots of what was read as folded coefficients."""
         for transform in self._second:
             x = evaluator.rescale(transform.apply(evaluator, [x])[0])
-        return Ciphertext(x.parts, self.context.scale(self.result_level))
+        return x
 
     def _first_factors(self) -> list[dft.Matrix]:
         factors = dft.to_coefficients(self.settings.slots, self.settings.to_coefficients)
         factors[0] = dft.scaled(factors[0], 0.5 / self.gap)
-        if self.gap > 1:
+        if self.split:
             factors[-1] = dft.split_result(factors[-1])
         return factors
 
     def _second_factors(self) -> list[dft.Matrix]:
         factors = dft.to_slots(self.settings.slots, self.settings.to_slots)
-        if self.gap > 1:
+        if self.split:
             factors[0] = dft.joined_operand(factors[0])
         return factors
 
