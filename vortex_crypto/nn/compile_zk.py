@@ -18,7 +18,7 @@ import numpy as np
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 from vortex_crypto.nn.integer import IntegerInput, IntegerNetwork
-from vortex_crypto.nn.integer_arrays import pack_input, pack_network, unpack_input, unpack_network
+from vortex_crypto.nn.integer_arrays import GARBLED, pack_input, pack_network, unpack_input, unpack_network
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.lower_zk import WEIGHTS, LoweredZk, lower_zk
 from vortex_crypto.nn.passes.arithmetic import flat_samples
@@ -154,7 +154,7 @@ class ZkInterface:
             inputs = tuple(unpack_input(f"input{i}", p, artefact.arrays) for i, p in enumerate(meta["inputs"]))
             outputs = tuple(Output(str(n), tuple(map(int, s)), int(f)) for n, s, f in meta["outputs"])
             flags = (bool(meta["private_inputs"]), bool(meta["private_weights"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except GARBLED as error:
             raise MalformedArtefact(f"the interface lacks or garbles a part ({error})") from error
         return cls(artefact.program, inputs, outputs, *flags)
 
@@ -248,7 +248,7 @@ class ZkProgram:
             network = unpack_network(meta["network"], artefact.arrays)
             weights = {str(n): np.array([int(v) for v in vs], dtype=object) for n, vs in meta["weights"].items()}
             hidden = bool(meta["private_inputs"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except GARBLED as error:
             raise MalformedArtefact(f"the program lacks or garbles a part ({error})") from error
         return cls(program, network, weights, hidden)
 

@@ -1,7 +1,7 @@
 """Integer networks as the parts of an artefact: a msgpack-able description, and named arrays beside it.
 
-Unpacking trusts nothing: it raises KeyError, TypeError or ValueError on what it cannot use, which the reader of the
-artefact turns into `MalformedArtefact`.
+Unpacking trusts nothing: it raises one of `GARBLED` on what it cannot use, which the reader of the artefact turns into
+`MalformedArtefact`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from vortex_crypto.nn.integer import (
     IntegerTable,
 )
 from vortex_crypto.nn.ir import Array
+
+GARBLED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+"""What parsing a description of the wrong form may raise."""
 
 
 def pack_input(prefix: str, port: IntegerInput, arrays: dict[str, Array]) -> list[Any]:
@@ -98,6 +101,8 @@ def _unpack_layer(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, A
 
 def _unpack_map(prefix: str, shape: Sequence[int], arrays: Mapping[str, Array]) -> Any:
     data, indices, indptr = (arrays[f"{prefix}/{part}"] for part in ("data", "indices", "indptr"))
+    if any(part.dtype != np.int64 or part.ndim != 1 for part in (data, indices, indptr)):
+        raise ValueError(f"{prefix} is not a sparse matrix of int64")
     matrix = sp.csr_array((data, indices, indptr), shape=(int(shape[0]), int(shape[1])))
     matrix.check_format(full_check=True)
     return matrix
@@ -109,7 +114,29 @@ def unpack_network(packed: Mapping[str, Any], arrays: Mapping[str, Array]) -> In
     layers = tuple(_unpack_layer(f"layer{i}", p, arrays) for i, p in enumerate(packed["layers"]))
     outputs = {str(name): tuple(map(int, shape)) for name, shape in packed["outputs"].items()}
     values = {str(name): str(value) for name, value in packed["values"].items()}
-    known = {port.name for port in inputs} | {layer.name for layer in layers}
-    if not set(values.values()) <= known or any(not set(layer.inputs) <= known for layer in layers):
-        raise ValueError("a layer or output reads a value that nothing makes")
+    sizes = {port.name: len(port.low) for port in inputs}
+    for layer in layers:
+        sizes[layer.name] = _size(layer, [sizes[name] for name in layer.inputs])
+    made = {layer.name for layer in layers}
+    if set(outputs) != set(values) or not set(values.values()) <= made:
+        raise ValueError("an output is a value that no layer makes")
+    if any(int(np.prod(shape)) != sizes[values[name]] for name, shape in outputs.items()):
+        raise ValueError("an output's shape does not fit its value")
     return IntegerNetwork(str(packed["name"]), inputs, layers, outputs, values)
+
+
+def _size(layer: IntegerLayer, operands: Sequence[int]) -> int:
+    """The size of what a layer makes, its parts and operands having been found to fit one another."""
+    if isinstance(layer, IntegerAffine):
+        if layer.bias.dtype != np.int64 or layer.bias.ndim != 1 or len(layer.maps) != len(operands) or not operands:
+            raise ValueError(f"layer {layer.name!r} has no bias, or not as many maps as inputs")
+        if any(m.shape != (len(layer.bias), n) for m, n in zip(layer.maps, operands, strict=True)):
+            raise ValueError(f"layer {layer.name!r} has a map of another shape")
+        return len(layer.bias)
+    if isinstance(layer, IntegerProduct):
+        if len(operands) != 2 or operands[0] != operands[1]:
+            raise ValueError(f"layer {layer.name!r} multiplies values of different sizes")
+        return operands[0]
+    if layer.values.dtype != np.int64 or layer.values.ndim != 1 or not len(layer.values) or len(operands) != 1:
+        raise ValueError(f"layer {layer.name!r} has no table")
+    return operands[0]

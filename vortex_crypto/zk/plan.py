@@ -135,7 +135,7 @@ class Program:
             steps = tuple(_unpack_step(f"step{i}", s, arrays) for i, s in enumerate(meta["steps"]))
             signals = tuple(_unpack_signal(f"signal{i}", s, arrays) for i, s in enumerate(meta["signals"]))
             program = cls(str(meta["name"]), R1cs(a, b, c, *counts, commitments, origins), steps, signals)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise MalformedArtefact(f"the zk program lacks or garbles a part ({error})") from error
         _verify(program)
         artefact.expect(kind=KIND, program=program.hash())

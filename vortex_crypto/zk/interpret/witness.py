@@ -11,7 +11,7 @@ import numpy as np
 
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput, Unsatisfied
-from vortex_crypto.zk import hints
+from vortex_crypto.zk import gadgets, hints
 from vortex_crypto.zk.field import MODULUS, as_int, default_kernels, from_ints, to_ints, to_plain_ints
 from vortex_crypto.zk.linear import Linear
 from vortex_crypto.zk.plan import Draw, Expect, Hint, Product, Program
@@ -58,7 +58,7 @@ def solve(
         value = (masks or {}).get(commitment.name)
         value = secrets.randbelow(MODULUS) if value is None else value
         witness[wires[-1]] = from_ints([value], kernels)[0]
-    functions = {**hints.HINTS, **(replace or {})}
+    functions = {**_functions(program), **(replace or {})}
     for step in program.steps:
         if isinstance(step, Product):
             a, b = (m.slice(step.start, step.stop) for m in (program.r1cs.a, program.r1cs.b))
@@ -115,6 +115,14 @@ def place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, ke
         if values.dtype.kind not in "biuO":
             raise InvalidInput(f"input {name!r} must hold integers, not {values.dtype}")
         witness[signal.wires] = from_ints(values, kernels)
+
+
+def _functions(program: Program) -> Mapping[str, hints.Function]:
+    """The registered hints; a program read from a file may call those of gadgets that nothing imported yet."""
+    if any(isinstance(step, Hint) and step.name not in hints.HINTS for step in program.steps):
+        for name in gadgets.ROSTER:
+            gadgets.load(name)
+    return hints.HINTS
 
 
 def _run_hint(step: Hint, functions: Mapping[str, hints.Function], witness: Array, kernels: FieldKernels) -> None:
