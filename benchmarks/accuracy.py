@@ -42,7 +42,7 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--backend", default="tenseal")
-    parser.add_argument("--precision-bits", type=float, default=10.5)
+    parser.add_argument("--precision-bits", type=float, default=10.0)
     parser.add_argument(
         "--data", type=Path, help=f"folder of {MNIST}: images uint8 [n, 28, 28], labels (or $VORTEX_DATA)"
     )

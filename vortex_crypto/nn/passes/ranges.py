@@ -9,7 +9,7 @@ calibration data it is that bound itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ INPUT_MARGIN = 0.25
 MANY = 64
 """Samples from which on the hull is believed."""
 _GRID = 257
+_CHUNK = 1 << 14
 _LIMIT = 1e30
 
 
@@ -143,10 +144,19 @@ def _through_affine(op: AffineOp, operands: list[Interval]) -> Interval:
     return Interval(centre - radius, centre + radius)
 
 
-def _through_function(function: object, x: Interval) -> Interval:
-    """Extremes over a grid of each element's interval, widened by the largest step between neighbours at an end."""
+def _through_function(function: Callable[[Array], Array], x: Interval) -> Interval:
+    """Extremes over a grid of each element's interval; `_CHUNK` elements at a time bound the memory."""
+    parts = [
+        _on_grid(function, Interval(x.low[start : start + _CHUNK], x.high[start : start + _CHUNK]))
+        for start in range(0, max(x.low.size, 1), _CHUNK)
+    ]
+    return Interval(np.concatenate([p.low for p in parts]), np.concatenate([p.high for p in parts]))
+
+
+def _on_grid(function: Callable[[Array], Array], x: Interval) -> Interval:
+    """The least and greatest value on the grid; one inside is widened by half the largest step between neighbours."""
     steps = np.linspace(0.0, 1.0, _GRID)[:, None]
-    y = function(x.low + steps * (x.high - x.low))  # type: ignore[operator]
+    y = function(x.low + steps * (x.high - x.low))
     y = np.where(np.isfinite(y), y, np.sign(np.nan_to_num(y, nan=_LIMIT)) * _LIMIT)
     low, high = y.min(axis=0), y.max(axis=0)
     inner = np.abs(np.diff(y, axis=0)).max(axis=0) / 2
