@@ -112,9 +112,11 @@ def test_misuse_of_the_builder_is_refused() -> None:
         c.lookup(Table("t", (np.arange(2), np.arange(2))), x)
     with pytest.raises(InvalidInput, match="no row twice"):
         Table("t", (np.array([1, 1]),))
-    c.later(lambda: c.range(c.challenge(), 3))
-    with pytest.raises(InvalidInput, match="before the challenges"):
-        c.finish()
+    for late in (lambda: c.range(c.challenge(), 3), lambda: c.expose("y", c.challenge()), lambda: c.private("z")):
+        c.later(late)
+        with pytest.raises(InvalidInput, match="before the challenges"):
+            c.finish()
+        c._later.clear()
 
 
 def test_constants_multiply_for_free() -> None:

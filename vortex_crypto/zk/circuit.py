@@ -85,7 +85,8 @@ class Circuit:
         return outputs
 
     def expose(self, name: str, values: Operand) -> Linear:
-        """Public outputs equal to `values`; one constraint each."""
+        """Public outputs equal to `values`; one constraint each. None may hang on a challenge, which binds them all."""
+        self._before_challenge("an output")
         x = linear(values)
         wires = self._product(x, self.one.broadcast_to(x.shape), _PUBLIC)
         self._signals.append(Signal(name, x.shape, wires.wires, public=True, given=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -109,12 +110,18 @@ def place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, ke
     if set(given) != set(inputs):
         raise InvalidInput(f"{program.name} takes the inputs {sorted(given)}, and {sorted(inputs)} are given")
     for name, signal in given.items():
-        values = np.asarray(inputs[name])
+        # Not asarray: NumPy would make floats of [2**63, -1].
+        raw = inputs[name]
+        values = raw if isinstance(raw, np.ndarray) else np.array(raw, dtype=object)
         if values.shape != signal.shape:
             raise InvalidInput(f"input {name!r} has shape {values.shape}; {signal.shape} is expected")
-        if values.dtype.kind not in "biuO":
+        if values.dtype.kind not in "biuO" or not all(isinstance(v, numbers.Integral) for v in _objects(values)):
             raise InvalidInput(f"input {name!r} must hold integers, not {values.dtype}")
         witness[signal.wires] = from_ints(values, kernels)
+
+
+def _objects(values: Array) -> Sequence[Any]:
+    return values.reshape(-1).tolist() if values.dtype == object else ()
 
 
 def _functions(program: Program) -> Mapping[str, hints.Function]:
