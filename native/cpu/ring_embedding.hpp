@@ -1,7 +1,8 @@
 // Stages of the special FFT (embedding.py: special_fft and its extended form), the same operations in the same order.
 //
-// Plain loops that the compiler turns into vectors; L names the instruction set and says whether it has fused
-// multiply-add. Compiled without contraction: double-double sums and products need every rounding where it is written.
+// Plain loops that the compiler turns into vectors, told (ivdep) that u and v lie apart; L names the instruction set and
+// says whether it has fused multiply-add. Compiled without contraction: double-double sums and products need every
+// rounding where it is written.
 #pragma once
 
 #include "ring_rows.hpp"
@@ -10,7 +11,7 @@ namespace vx {
 inline namespace VX_ISA {
 
 template <class L>
-struct Embedding {
+class Embedding {
     struct Dd {
         double high, low;
     };
@@ -45,11 +46,13 @@ struct Embedding {
     }
     VX_INLINE static Dd negate(Dd a) { return {-a.high, -a.low}; }
 
+public:
     static void fft_stage(const SplitRow& z, const SplitRow& table, size_t n, size_t half) {
         for (size_t first = 0; first < n; first += 2 * half) {
             double *__restrict ur = z.re + first, *__restrict ui = z.im + first;
             double *__restrict vr = ur + half, *__restrict vi = ui + half;
             const double *__restrict tr = table.re, *__restrict ti = table.im;
+#pragma GCC ivdep
             for (size_t j = 0; j < half; ++j) {
                 double re = vr[j] * tr[j] - vi[j] * ti[j], im = vr[j] * ti[j] + vi[j] * tr[j];
                 double a = ur[j], b = ui[j];
@@ -66,6 +69,7 @@ struct Embedding {
             double *__restrict ur = z.re + first, *__restrict ui = z.im + first;
             double *__restrict vr = ur + half, *__restrict vi = ui + half;
             const double *__restrict tr = table.re, *__restrict ti = table.im;
+#pragma GCC ivdep
             for (size_t j = 0; j < half; ++j) {
                 double re = ur[j] - vr[j], im = ui[j] - vi[j];
                 ur[j] = ur[j] + vr[j];
@@ -77,39 +81,46 @@ struct Embedding {
     }
 
     static void fft_stage_extended(const SplitRow& z, const SplitRow& table, size_t n, size_t half) {
-        for (size_t first = 0; first < n; first += 2 * half) {
-            for (size_t j = 0; j < half; ++j) {
-                size_t u = first + j, v = u + half;
-                Dd tr = {table.re[j], table.re_low[j]}, ti = {table.im[j], table.im_low[j]};
-                Dd vr = {z.re[v], z.re_low[v]}, vi = {z.im[v], z.im_low[v]};
-                Dd re = add(multiply(vr, tr), negate(multiply(vi, ti)));
-                Dd im = add(multiply(vr, ti), multiply(vi, tr));
-                Dd ur = {z.re[u], z.re_low[u]}, ui = {z.im[u], z.im_low[u]};
-                put(z, u, add(ur, re), add(ui, im));
-                put(z, v, add(ur, negate(re)), add(ui, negate(im)));
-            }
-        }
+        each_extended(z, table, n, half, [](Dd& ur, Dd& ui, Dd& vr, Dd& vi, Dd tr, Dd ti) __attribute__((always_inline)) {
+            const Dd re = add(multiply(vr, tr), negate(multiply(vi, ti)));
+            const Dd im = add(multiply(vr, ti), multiply(vi, tr));
+            vr = add(ur, negate(re));
+            vi = add(ui, negate(im));
+            ur = add(ur, re);
+            ui = add(ui, im);
+        });
     }
 
     static void ifft_stage_extended(const SplitRow& z, const SplitRow& table, size_t n, size_t half) {
-        for (size_t first = 0; first < n; first += 2 * half) {
-            for (size_t j = 0; j < half; ++j) {
-                size_t u = first + j, v = u + half;
-                Dd tr = {table.re[j], table.re_low[j]}, ti = {-table.im[j], -table.im_low[j]};
-                Dd ur = {z.re[u], z.re_low[u]}, ui = {z.im[u], z.im_low[u]};
-                Dd vr = {z.re[v], z.re_low[v]}, vi = {z.im[v], z.im_low[v]};
-                Dd re = add(ur, negate(vr)), im = add(ui, negate(vi));
-                put(z, u, add(ur, vr), add(ui, vi));
-                put(z, v, add(multiply(re, tr), negate(multiply(im, ti))), add(multiply(re, ti), multiply(im, tr)));
-            }
-        }
+        each_extended(z, table, n, half, [](Dd& ur, Dd& ui, Dd& vr, Dd& vi, Dd tr, Dd ti) __attribute__((always_inline)) {
+            const Dd re = add(ur, negate(vr)), im = add(ui, negate(vi));
+            ur = add(ur, vr);
+            ui = add(ui, vi);
+            ti = negate(ti);  // by the conjugate
+            vr = add(multiply(re, tr), negate(multiply(im, ti)));
+            vi = add(multiply(re, ti), multiply(im, tr));
+        });
     }
 
-    VX_INLINE static void put(const SplitRow& z, size_t i, Dd re, Dd im) {
-        z.re[i] = re.high;
-        z.re_low[i] = re.low;
-        z.im[i] = im.high;
-        z.im_low[i] = im.low;
+private:
+    // butterfly(u, v, twiddle) on every pair, real and imaginary parts apart.
+    template <class F>
+    VX_INLINE static void each_extended(const SplitRow& z, const SplitRow& table, size_t n, size_t half, F butterfly) {
+        const double *__restrict tr = table.re, *__restrict ti = table.im;
+        const double *__restrict tr_low = table.re_low, *__restrict ti_low = table.im_low;
+        for (size_t first = 0; first < n; first += 2 * half) {
+            double *__restrict ur = z.re + first, *__restrict ui = z.im + first;
+            double *__restrict ur_low = z.re_low + first, *__restrict ui_low = z.im_low + first;
+            double *__restrict vr = ur + half, *__restrict vi = ui + half;
+            double *__restrict vr_low = ur_low + half, *__restrict vi_low = ui_low + half;
+#pragma GCC ivdep
+            for (size_t j = 0; j < half; ++j) {
+                Dd a = {ur[j], ur_low[j]}, b = {ui[j], ui_low[j]}, c = {vr[j], vr_low[j]}, d = {vi[j], vi_low[j]};
+                butterfly(a, b, c, d, Dd{tr[j], tr_low[j]}, Dd{ti[j], ti_low[j]});
+                ur[j] = a.high, ur_low[j] = a.low, ui[j] = b.high, ui_low[j] = b.low;
+                vr[j] = c.high, vr_low[j] = c.low, vi[j] = d.high, vi_low[j] = d.low;
+            }
+        }
     }
 };
 

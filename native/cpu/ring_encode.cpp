@@ -11,12 +11,13 @@ namespace {
 
 using u128 = unsigned __int128;
 
-size_t bit_reverse(size_t i, size_t n) {
-    size_t r = 0;
-    for (size_t bit = 1; bit < n; bit *= 2) {
-        r = 2 * r + ((i & bit) != 0);
+// f(i, brv(i)) for i < n: one more turns the trailing ones of i, and so as many leading bits of its reversal.
+template <class F>
+void each_reversed(size_t n, F f) {
+    for (size_t i = 0, r = 0; i < n; ++i) {
+        f(i, r);
+        r ^= n - (n >> (__builtin_ctzll(~u64{i}) + 1));
     }
-    return r;
 }
 
 // Natural numbers of a fixed length in little-endian words; enough for the products that doubles can hold.
@@ -178,19 +179,18 @@ void Ring::special_fft(const std::vector<double*>& out, const std::vector<const 
     const auto split_into = [n, extended](double* at) {
         return SplitRow{at, at + n, extended ? at + 2 * n : nullptr, extended ? at + 3 * n : nullptr};
     };
-    const auto split = [n, extended](const SplitRow& to, const double* from, bool reversed) {
-        for (size_t i = 0; i < n; ++i) {
-            const size_t k = reversed ? bit_reverse(i, n) : i;
-            to.re[i] = from[2 * k];
-            to.im[i] = from[2 * k + 1];
-            if (extended) {
-                to.re_low[i] = from[2 * (n + k)];
-                to.im_low[i] = from[2 * (n + k) + 1];
-            }
+    const auto put = [n, extended](const SplitRow& to, size_t i, const double* from, size_t k) {
+        to.re[i] = from[2 * k];
+        to.im[i] = from[2 * k + 1];
+        if (extended) {
+            to.re_low[i] = from[2 * (n + k)];
+            to.im_low[i] = from[2 * (n + k) + 1];
         }
     };
     const SplitRow table = split_into(tables.data());
-    split(table, roots, false);
+    for (size_t i = 0; i < n; ++i) {
+        put(table, i, roots, i);
+    }
     const Rows& rows = limb(0).rows;
     const auto stage = extended ? (inverse ? rows.ifft_stage_extended : rows.fft_stage_extended)
                                 : (inverse ? rows.ifft_stage : rows.fft_stage);
@@ -202,24 +202,32 @@ void Ring::special_fft(const std::vector<double*>& out, const std::vector<const 
     pool_.run(in.size(), [&](size_t i, unsigned) {
         const Buffer<double> scratch(arena_, parts * n);
         const SplitRow z = split_into(scratch.data());
-        split(z, in[i], !inverse);
+        const double* from = in[i];
+        double* to = out[i];
+        const auto get = [&](size_t j, size_t k, double scale) {
+            to[2 * j] = z.re[k] * scale;
+            to[2 * j + 1] = z.im[k] * scale;
+            if (extended) {
+                to[2 * (n + j)] = z.re_low[k] * scale;
+                to[2 * (n + j) + 1] = z.im_low[k] * scale;
+            }
+        };
         if (inverse) {
+            for (size_t j = 0; j < n; ++j) {
+                put(z, j, from, j);
+            }
             for (size_t half = n / 2; half >= 1; half /= 2) {
                 run(z, half);
             }
+            const double scale = 1.0 / static_cast<double>(n);  // a power of two: exact
+            each_reversed(n, [&](size_t j, size_t k) { get(j, k, scale); });
         } else {
+            each_reversed(n, [&](size_t j, size_t k) { put(z, j, from, k); });
             for (size_t half = 1; half < n; half *= 2) {
                 run(z, half);
             }
-        }
-        const double scale = inverse ? 1.0 / static_cast<double>(n) : 1.0;  // a power of two: exact
-        for (size_t j = 0; j < n; ++j) {
-            const size_t k = inverse ? bit_reverse(j, n) : j;
-            out[i][2 * j] = z.re[k] * scale;
-            out[i][2 * j + 1] = z.im[k] * scale;
-            if (extended) {
-                out[i][2 * (n + j)] = z.re_low[k] * scale;
-                out[i][2 * (n + j) + 1] = z.im_low[k] * scale;
+            for (size_t j = 0; j < n; ++j) {
+                get(j, j, 1.0);
             }
         }
     });
