@@ -10,28 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
 
 from benchmarks.harness import Row, by_turns, machine, parser, peak_mb, show
-from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, Bootstrapping, EncapsulationKeys
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, EncapsulationKeys
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encryption import Encryptor
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.keys import KeyGenerator
+from vortex_crypto.fhe.ckks.sets import N16
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
-from vortex_crypto.fhe.params import ParametersLiteral, check
+from vortex_crypto.fhe.params import check
 
-LITERAL = ParametersLiteral(
-    log_n=16,
-    log_q=(60, *[40] * 9),
-    log_p=(61,) * 5,
-    log_scale=40,
-    secret=192,
-    log_bootstrap=(39,) * 3 + (60,) * 8 + (56,) * 4,
-    ephemeral_weight=32,
-)
 PUBLISHED_SECONDS = {
     15: {"Lattigo 6.2 (log QP 1764, below 128 bits)": 19.1, "OpenFHE 1.6.1": 21.4},
     12: {"Lattigo 6.2 (log QP 1764, below 128 bits)": 12.6, "OpenFHE 1.6.1": 12.6},
@@ -39,9 +32,9 @@ PUBLISHED_SECONDS = {
 
 
 def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
-    parameters = check(LITERAL)
+    parameters = check(N16.literal)
     context = Context(parameters, threads=threads)
-    bootstrapper = Bootstrapper(context, Bootstrapping(1 << log_slots))
+    bootstrapper = Bootstrapper(context, replace(N16.settings, slots=1 << log_slots))
     generator = KeyGenerator(context)
     secret = generator.secret_key()
     start, spent = time.perf_counter(), 0.0

@@ -20,6 +20,7 @@ from vortex_crypto.fhe.ckks.encryption import Encryptor
 from vortex_crypto.fhe.ckks.eval_mod import EvalMod
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.keys import KeyGenerator, KeyNeeds, SecretKey
+from vortex_crypto.fhe.ckks.sets import N15, N16, BootstrapSet
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
 from vortex_crypto.fhe.params import ParametersLiteral, check
 
@@ -156,12 +157,15 @@ def test_failure_is_below_2_to_the_minus_128_at_the_real_size() -> None:
     assert Bootstrapping(1 << 15).log2_failure(times=8) == pytest.approx(-135.7, abs=0.1)
 
 
-def test_the_real_set_is_secure_and_one_prime_more_is_not() -> None:
-    real = replace(literal(SINE, 16, 192), log_q=(60, *[40] * 9))
-    parameters = check(real)
-    assert parameters.log_qp == pytest.approx(1546, abs=0.1)
+@pytest.mark.parametrize(("chosen", "log_qp"), [(N16, 1546), (N15, 763)], ids=["2^16", "2^15"])
+def test_real_sets_are_secure_and_one_prime_more_is_not(chosen: BootstrapSet, log_qp: int) -> None:
+    parameters = check(chosen.literal)
+    assert parameters.log_qp == pytest.approx(log_qp, abs=0.1)
+    assert len(parameters.bootstrap_q) == chosen.settings.depth
+    assert chosen.settings.log2_failure() < -128
+    longer = replace(chosen.literal, log_q=(*chosen.literal.log_q, chosen.literal.log_scale))
     with pytest.raises(InsecureParameters, match="weight 192"):
-        check(replace(real, log_q=(60, *[40] * 10)))
+        check(longer)
 
 
 def test_settings_that_do_not_fit_are_refused(fast_engine: str) -> None:
