@@ -59,7 +59,7 @@ def quantize(
         graph: after `arithmetize` and `compose_affine`; one sample, not a batch.
         samples: calibration data, (samples, *shape) for each input.
         input_ranges: an interval for each input; inputs saturate at its ends, or, if they are tables of features, at
-            those of each feature's calibrated range, widened.
+            those of each feature's calibrated range made three times as wide.
         precision_bits: p above.
 
     Raises:
@@ -166,7 +166,7 @@ class _Quantizer:
         if self._is_table(name):
             seen = self.values[name]
             least, most = seen.min(axis=0), seen.max(axis=0)
-            margin = np.maximum((most - least) / 4, 1e-6)
+            margin = np.where(most > least, most - least, np.inf)  # of a feature that never moved nothing is known
             low, high = np.maximum(low, least - margin), np.minimum(high, most + margin)
         else:
             fractions = np.full(value.size, fractions.max())
