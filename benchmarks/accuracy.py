@@ -29,7 +29,8 @@ from vortex_crypto.nn.interface import Interface
 from vortex_crypto.serve.client import Client
 from vortex_crypto.serve.server import Server
 
-CIRCUITS = Path(__file__).parent.parent / "circuits"
+ROOT = Path(__file__).resolve().parent.parent
+CIRCUITS = ROOT / "circuits"
 MNIST = "mnist_t10k.npz"
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,7 +42,7 @@ def main() -> None:
         "--circuit", default="mnist_cnn", choices=sorted(p.parent.name for p in CIRCUITS.glob("*/*.onnx"))
     )
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--backend", default="tenseal")
+    parser.add_argument("--backend", default=api.DEFAULT_BACKEND)
     parser.add_argument("--precision-bits", type=float, default=10.0)
     parser.add_argument(
         "--data", type=Path, help=f"folder of {MNIST}: images uint8 [n, 28, 28], labels (or $VORTEX_DATA)"
@@ -90,10 +91,11 @@ def test_set(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tu
     """Test inputs, as the network takes them, and their labels."""
     if not options.circuit.startswith("mnist"):
         return held_out(options.circuit, options.images)
-    folder = options.data or Path(os.environ.get("VORTEX_DATA", "data"))
-    path = folder / MNIST
-    if not path.exists():
-        parser.error(f"{path} is missing; name its folder with --data or VORTEX_DATA")
+    given = options.data or os.environ.get("VORTEX_DATA")
+    folders = [Path(given)] if given else [ROOT / "data", ROOT.parent / "shared" / "data"]
+    path = next((folder / MNIST for folder in folders if (folder / MNIST).exists()), None)
+    if path is None:
+        parser.error(f"{MNIST} is not in {', '.join(map(str, folders))}; name its folder with --data or VORTEX_DATA")
     stored = np.load(path)
     images = stored["images"][: options.images].astype(np.float32) / 255
     return images[:, None], stored["labels"][: options.images]

@@ -106,8 +106,15 @@ def show(rows: Iterable[Row], *, as_json: bool, title: str) -> None:
     columns = list(dict.fromkeys(key for row in rows if row["name"] != "machine" for key in row))
     for row in (row for row in rows if row["name"] == "machine"):
         Console().print({key: value for key, value in row.items() if key != "name"})
+    measured = [row for row in rows if row["name"] != "machine"]
+    if len(measured) == 1 and len(columns) > 8:  # too wide for a terminal: one fact a line
+        table = Table("", "", title=title, show_header=False)
+        for column in columns:
+            table.add_row(column, _cell(measured[0].get(column)))
+        Console().print(table)
+        return
     table = Table(*columns, title=title)
-    for row in (row for row in rows if row["name"] != "machine"):
+    for row in measured:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console().print(table)
 
