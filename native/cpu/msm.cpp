@@ -157,7 +157,8 @@ public:
             ops.fr.from_montgomery(scalars + 4 * from, plain_.get() + 4 * from, end - from);
             for (size_t i = from; i < end; ++i) {
                 u64* s = plain_.get() + 4 * i;
-                if (points && is_zero(points + words * i, words)) std::memset(s, 0, 32);
+                // A scalar that came unreduced may come out so; counted as zero, it stays within the windows.
+                if (!ops.fr.canonical(s) || (points && is_zero(points + words * i, words))) std::memset(s, 0, 32);
                 negated_[i] = shorten(s, r);
                 longest_of[b] = std::max(longest_of[b], bit_length(s));
             }

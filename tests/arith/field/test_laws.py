@@ -172,6 +172,19 @@ def test_wrong_arguments_are_refused(engine: NativeKernels) -> None:
             call()
 
 
+@engines
+def test_unreduced_operands_do_no_harm(engine: NativeKernels) -> None:
+    # Kernels promise nothing about the values, but must come back: no index may follow from them.
+    wild = np.random.default_rng(3).integers(0, 2**64, (3000, 4), dtype=np.uint64)
+    wild[::3] = np.uint64(2**64 - 1)
+    assert engine.g1.msm(wild[:2000].reshape(-1, 2, 4), wild[:1000]).shape == (2, 4)
+    assert engine.g1.fixed_base(make.G1, wild).shape == (3000, 2, 4)
+    assert engine.g2.msm(wild[:400].reshape(-1, 2, 2, 4), wild[:100]).shape == (2, 2, 4)
+    assert engine.ntt(wild[:2048]).shape == (2048, 4)
+    assert engine.fr.inverse(wild).shape == (3000, 4)
+    engine.pairing_check(wild[:4].reshape(-1, 2, 4), wild[4:12].reshape(-1, 2, 2, 4))
+
+
 def test_instruction_sets_that_are_absent_are_refused() -> None:
     with pytest.raises(InvalidInput, match="no instruction set"):
         NativeKernels("z80")
