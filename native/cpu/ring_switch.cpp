@@ -298,8 +298,9 @@ void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::v
                     if (repeats[k] != 0) {
                         spread.resize(count * columns);
                         u64* whole = spread.data() + b * columns;
-                        for (size_t i = 0; i < columns; ++i) {
-                            whole[i] = w.back()[i >> repeats[k]];
+                        const size_t run = std::min(columns, size_t{1} << repeats[k]);
+                        for (size_t i = 0; i < columns; i += run) {
+                            std::fill_n(whole + i, run, w.back()[i >> repeats[k]]);
                         }
                         w.back() = whole;
                     }

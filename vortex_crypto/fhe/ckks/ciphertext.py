@@ -58,7 +58,7 @@ class Ciphertext:
             raise ValueError(f"a ciphertext at level {self.level} cannot be read at level {level}")
         if level == self.level:
             return self
-        return Ciphertext(np.ascontiguousarray(self.parts[:, : level + 1]), self.scale)
+        return Ciphertext(self.parts[:, : level + 1], self.scale)
 
 
 def same_scale(a: Fraction, b: Fraction) -> bool:
