@@ -52,11 +52,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @hint("benchmark_chain")
 def _chain(kernels: Any, inputs: list[Array], *, steps: int) -> list[Array]:
-    x, c = to_plain_ints(np.concatenate(inputs), kernels)
-    values = []
-    for _ in range(steps):
-        x = (x * x + c) % MODULUS
-        values.append(x)
+    (x, c), modulus = to_plain_ints(np.concatenate(inputs), kernels), MODULUS
+    values = [x := (x * x + c) % modulus for _ in range(steps)]
     data = b"".join(map(int.to_bytes, values, itertools.repeat(32), itertools.repeat("little")))
     return [kernels.fr.to_montgomery(np.frombuffer(data, dtype=np.uint64).reshape(-1, 4))]
 
