@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from eth import constants
 from eth.chains.base import MiningChain
 from eth.db.atomic import AtomicDB
 from eth.vm.forks import CancunVM
+from eth.vm.forks.cancun.computation import CancunComputation
+from eth.vm.forks.cancun.state import CancunState
 from eth_hash.auto import keccak
 from eth_utils import to_canonical_address
 
@@ -39,17 +42,26 @@ class Outcome:
         return not self.error and int.from_bytes(self.data, "big") == 0
 
 
+class BareVM(CancunVM):
+    """A chain without precompiles: calls to their addresses succeed and return nothing."""
+
+    class _state_class(CancunState):
+        class computation_class(CancunComputation):
+            _precompiles: ClassVar[dict[bytes, Any]] = {}
+
+
 class Contract:
     """One deployed contract."""
 
-    def __init__(self, runtime: bytes, abi: list[dict[str, Any]]) -> None:
+    def __init__(self, runtime: bytes, abi: list[dict[str, Any]], vm: type[CancunVM] = CancunVM) -> None:
         assert len(runtime) <= 24_576, "EIP-170"
         account = {"balance": 0, "nonce": 1, "code": runtime, "storage": {}}
-        chain = MiningChain.configure(vm_configuration=((constants.GENESIS_BLOCK_NUMBER, CancunVM),))
+        chain = MiningChain.configure(vm_configuration=((constants.GENESIS_BLOCK_NUMBER, vm),))
         genesis = {"difficulty": 0, "gas_limit": GAS}
         self._vm = chain.from_genesis(AtomicDB(), genesis, {CONTRACT: account}).get_vm()
         self._errors = {keccak(f"{e['name']}()".encode())[:4]: e["name"] for e in abi if e["type"] == "error"}
         self.size = len(runtime)
+        self.on_a_bare_chain = partial(Contract, runtime, abi, BareVM)
 
     def call(self, signature: str, arguments: bytes) -> Outcome:
         data = keccak(signature.encode())[:4] + arguments

@@ -190,6 +190,13 @@ def outside_the_subgroup() -> list[int]:
     return [int.from_bytes(data[at : at + 32], "big") for at in range(0, 128, 32)]
 
 
+def test_a_chain_without_precompiles_accepts_nothing(case: Case) -> None:
+    """There, calls of precompiles succeed and write nothing, so that a verifier may read its own input as "valid"."""
+    words, public = solidity.proof_words(case.good.proof), list(case.good.public)
+    words[0] = 1
+    assert case.call(words, public, case.contract.on_a_bare_chain()).error == "InvalidPoint"
+
+
 def test_calldata_of_the_wrong_size_reverts(case: Case) -> None:
     words, public = solidity.proof_words(case.good.proof), list(case.good.public)
     assert case.call(words[:-1], public).error == "unnamed"

@@ -11,6 +11,7 @@ from vortex_crypto.zk.interpret.witness import solve
 from vortex_crypto.zk.passes.dedupe import dedupe
 from vortex_crypto.zk.passes.linear_elimination import eliminate_linear
 from vortex_crypto.zk.plan import Program
+from vortex_crypto.zk.r1cs import R1cs, SparseMatrix
 
 
 def chatty() -> Program:
@@ -74,3 +75,30 @@ def test_repeated_constraints_go() -> None:
     assert reduced.r1cs.n_constraints == program.r1cs.n_constraints - 4
     assert not len(violated(reduced.r1cs, solve(program, INPUTS)))
     assert dedupe(reduced.r1cs).r1cs.digest() == reduced.r1cs.digest()
+
+
+def test_rows_that_read_alike_when_joined_are_two_constraints() -> None:
+    """A·B = 0 twice, whose rows agree byte for byte once a separator joins them: one wire in A and two in B, and two
+    and one. The author of a circuit could have had the second constraint dropped, which the first does not imply."""
+    word = lambda *values: b"".join(value.to_bytes(8, "little") for value in values)  # noqa: E731
+    one_in_b = (word(1, 2), bytes(24) + b"|" + word(3)[:7] + bytes(1) + word(4) + bytes(23))
+    two_in_b = (word(5), bytes(24) + word(9))
+    text = b"".join(one_in_b) + b"|" + b"".join(two_in_b)
+    wide = (_row(text[:80], 2), _row(text[81:], 1))
+    narrow = (_row(text[:40], 1), _row(text[41:], 2))
+    assert text[40:41] == text[80:81] == b"|"
+    a, b = (_stack([first, second]) for first, second in zip(wide, narrow, strict=True))
+    nothing = _stack([(np.zeros(0, np.int64), np.zeros((0, 4), np.uint64))] * 2)
+    r1cs = R1cs(a, b, nothing, n_wires=6, n_public=0)
+    assert default_kernels().fr.is_canonical(np.concatenate([a.values, b.values])).all()
+    assert dedupe(r1cs).r1cs.n_constraints == 2
+
+
+def _row(data: bytes, terms: int) -> tuple[np.ndarray, np.ndarray]:
+    values = np.frombuffer(data[8 * terms :], dtype="<u8").astype(np.uint64)
+    return np.frombuffer(data[: 8 * terms], dtype="<i8").astype(np.int64), values.reshape(terms, 4)
+
+
+def _stack(rows: list[tuple[np.ndarray, np.ndarray]]) -> SparseMatrix:
+    indptr = np.cumsum([0, *(len(wires) for wires, _ in rows)])
+    return SparseMatrix(indptr, np.concatenate([w for w, _ in rows]), np.concatenate([v for _, v in rows]))

@@ -117,6 +117,15 @@ def overflowing_input(plain: Case, committed: Case, monkeypatch: pytest.MonkeyPa
     return accepted(plain, plain.proven.proof, [first + MODULUS, *rest])
 
 
+@attack("public values that are no integers, and batches of nothing")
+def no_integers(plain: Case, committed: Case, monkeypatch: pytest.MonkeyPatch) -> bool:
+    for public in ([value + 0.5 for value in plain.proven.public], [str(value) for value in plain.proven.public]):
+        with pytest.raises(InvalidInput, match="integers"):
+            accepted(plain, plain.proven.proof, public)
+    assert accepted(plain, plain.proven.proof, np.array(plain.proven.public, dtype=np.uint8))  # numpy's do not overflow
+    return verify_batch(plain.verifying, [], [])
+
+
 @attack("too few and too many public values")
 def wrong_count(plain: Case, committed: Case, monkeypatch: pytest.MonkeyPatch) -> bool:
     with pytest.raises(InvalidInput):
@@ -235,6 +244,28 @@ def outside_the_subgroup(plain: Case, committed: Case, monkeypatch: pytest.Monke
     points, on_curve = g2.lift_x(abscissae, np.zeros(16, dtype=np.bool_))
     stray = points[on_curve & points.any(axis=(1, 2, 3))][0]
     return accepted(plain, dataclasses.replace(plain.proven.proof, b=stray))
+
+
+@attack("a point of B's subgroup plus a small one outside of it")
+def small_order(plain: Case, committed: Case, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """The twist has 2p - r times as many points as the subgroup, 10069 its least factor: pairings miss such a point."""
+    g2, least = default_kernels().g2, 10069
+    abscissae = np.zeros((8, 2, 4), dtype=np.uint64)
+    abscissae[:, 0, 0] = np.arange(1, 9)
+    points, on_curve = g2.lift_x(abscissae, np.zeros(8, dtype=np.bool_))
+    small = _times(points[on_curve][:1], MODULUS * ((2 * P - MODULUS) // least))
+    assert small.any()
+    assert not _times(small, least).any()
+    return accepted(plain, dataclasses.replace(plain.proven.proof, b=g2.add(plain.proven.proof.b[None], small)[0]))
+
+
+def _times(point: Any, factor: int) -> Any:
+    """By doubling, since kernels take factors modulo r."""
+    g2, total = default_kernels().g2, np.zeros_like(point)
+    for bit in bin(factor)[2:]:
+        total = g2.add(total, total)
+        total = g2.add(total, point) if bit == "1" else total
+    return total
 
 
 @attack("coordinates that are not reduced")

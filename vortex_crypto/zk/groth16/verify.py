@@ -6,6 +6,7 @@ A proof that is well-formed and wrong gives False; anything malformed raises.
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +42,8 @@ def verify(
         kernels: the engine.
 
     Raises:
-        InvalidInput: too few or too many public values, one that is not in [0, r), or an unknown commitment's name.
+        InvalidInput: too few or too many public values, one that is not an integer in [0, r), an unknown commitment's
+            name, or no proofs.
         MalformedProof: a point is not in its group, or the count of commitments is not the key's.
     """
     return verify_batch(key, [proof], [public], expected=expected, kernels=kernels)
@@ -60,18 +62,19 @@ def verify_batch(
     Each proof's equation is raised to a random 128-bit power, so a wrong proof passes with probability 2^-128.
     """
     kernels = kernels or default_kernels()
-    if len(proofs) != len(publics):
+    if not proofs or len(proofs) != len(publics):
         raise InvalidInput(f"{len(proofs)} proofs and {len(publics)} lists of public values are given")
+    statements = [_integers(public) for public in publics]
     for proof in proofs:
         check_points(key, proof, kernels)
-    seeds = [transcript.seed(key, public, p.commitments) for p, public in zip(proofs, publics, strict=True)]
+    seeds = [transcript.seed(key, public, p.commitments) for p, public in zip(proofs, statements, strict=True)]
     if not all(_expected(key, proof, expected or {}) for proof in proofs):
         return False
     weights = [1] if len(proofs) == 1 else [1 + secrets.randbelow(1 << 128) for _ in proofs]
     left = [proof.a for proof in proofs]
     pairs_p = list(kernels.g1.multiply(np.stack(left), _scalars(weights, kernels))) if len(proofs) > 1 else left
     pairs_q = [proof.b for proof in proofs]
-    for p, q in _fixed_pairs(key, proofs, publics, seeds, weights, kernels):
+    for p, q in _fixed_pairs(key, proofs, statements, seeds, weights, kernels):
         pairs_p.append(p)
         pairs_q.append(q)
     return kernels.pairing_check(np.stack(pairs_p), np.stack(pairs_q))
@@ -89,6 +92,8 @@ def check_points(key: VerifyingKey, proof: Proof, kernels: FieldKernels) -> None
             f"the proof has {len(proof.commitments)} commitments and {len(extra)} proofs of knowledge; "
             f"the key asks for {len(key.commitments)} and {int(bool(key.commitments))}"
         )
+    if proof.b.shape != (2, 2, 4) or any(p.shape != (2, 4) for p in (proof.a, proof.c, *proof.commitments, *extra)):
+        raise MalformedProof("a point of the proof has another shape than those of its group")
     points = np.stack([proof.a, proof.c, *proof.commitments, *extra])
     names = ["A", "C", *(f"commitment {c.name!r}" for c in key.commitments), "the proof of knowledge"]
     for name, valid in zip(names, kernels.g1.valid(points), strict=False):
@@ -105,6 +110,14 @@ def _expected(key: VerifyingKey, proof: Proof, expected: dict[str, Array]) -> bo
         raise InvalidInput(f"the key has no persistent commitment {unknown}; it has {names}")
     points = {c.name: point for c, point in zip(key.commitments, proof.commitments, strict=True)}
     return all(np.array_equal(points[name], value) for name, value in expected.items())
+
+
+def _integers(public: Sequence[int]) -> list[int]:
+    """Python's integers, in which sums cannot overflow; numpy's are taken, and anything else is refused."""
+    try:
+        return [operator.index(value) for value in public]
+    except TypeError as error:
+        raise InvalidInput(f"public values must be integers ({error})") from error
 
 
 def _scalars(values: Sequence[int], kernels: FieldKernels) -> Array:

@@ -10,10 +10,11 @@ from vortex_crypto.zk.r1cs import Array, Origins, R1cs, SparseMatrix
 
 def dedupe(r1cs: R1cs) -> Reduction:
     """Requires and keeps: any system. Ensures: no two constraints have the same three rows; all wires stay."""
-    seen: set[bytes] = set()
+    seen: set[tuple[bytes, ...]] = set()
     keep = np.ones(r1cs.n_constraints, dtype=bool)
     for index in range(r1cs.n_constraints):
-        key = b"|".join(_row_bytes(matrix, index) for matrix in (r1cs.a, r1cs.b, r1cs.c))
+        # A tuple: joined by any separator, rows of one constraint could be made to read as those of another.
+        key = tuple(_row_bytes(matrix, index) for matrix in (r1cs.a, r1cs.b, r1cs.c))
         keep[index] = key not in seen
         seen.add(key)
     return Reduction(select_rows(r1cs, keep), np.arange(r1cs.n_wires))

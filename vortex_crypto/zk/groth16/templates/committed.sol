@@ -24,11 +24,16 @@ contract $name {
         bool ok = true;
 $check
         assembly ("memory-safe") {
+            // A call to an address without a precompile succeeds, and returns nothing: a chain may lack one.
+            function returned(size, success) -> fine {
+                fine := and(success, eq(returndatasize(), size))
+            }
+
             // The sum at s becomes sum + (x, y); two words after it are scratch.
             function append(s, x, y) -> fine {
                 mstore(add(s, 0x40), x)
                 mstore(add(s, 0x60), y)
-                fine := staticcall(gas(), 6, s, 0x80, s, 0x40)
+                fine := returned(0x40, staticcall(gas(), 6, s, 0x80, s, 0x40))
             }
 
             // The point at q becomes scalar * (x, y); a word after it is scratch.
@@ -36,13 +41,13 @@ $check
                 mstore(q, x)
                 mstore(add(q, 0x20), y)
                 mstore(add(q, 0x40), scalar)
-                fine := staticcall(gas(), 7, q, 0x60, q, 0x40)
+                fine := returned(0x40, staticcall(gas(), 7, q, 0x60, q, 0x40))
             }
 
             // The sum at s becomes sum + scalar * (x, y); three words after it are scratch.
             function accumulate(s, x, y, scalar) -> fine {
                 fine := multiply(add(s, 0x40), x, y, scalar)
-                fine := and(fine, staticcall(gas(), 6, s, 0x80, s, 0x40))
+                fine := and(fine, returned(0x40, staticcall(gas(), 6, s, 0x80, s, 0x40)))
             }
 
             // (SHA-256(seed, kind, index, 0) SHA-256(seed, kind, index, 1)) mod r, with four words of scratch at h
@@ -51,9 +56,9 @@ $check
                 mstore8(add(h, 0x20), kind)
                 mstore8(add(h, 0x21), index)
                 mstore8(add(h, 0x22), 0)
-                fine := staticcall(gas(), 2, h, 0x23, add(h, 0x40), 0x20)
+                fine := returned(0x20, staticcall(gas(), 2, h, 0x23, add(h, 0x40), 0x20))
                 mstore8(add(h, 0x22), 1)
-                fine := and(fine, staticcall(gas(), 2, h, 0x23, add(h, 0x60), 0x20))
+                fine := and(fine, returned(0x20, staticcall(gas(), 2, h, 0x23, add(h, 0x60), 0x20)))
                 scalar := addmod(mulmod(mload(add(h, 0x40)), $two_256, $r), mload(add(h, 0x60)), $r)
             }
 
@@ -65,7 +70,7 @@ $check
 
             // seed = SHA-256(tag, the key's digest, inputs, commitments)
 $seed
-            ok := and(ok, staticcall(gas(), 2, h, $seed_bytes, h, 0x20))
+            ok := and(ok, returned(0x20, staticcall(gas(), 2, h, $seed_bytes, h, 0x20)))
             let seed := mload(h)
 
             // statement = IC + inputs and challenges times theirs + commitments
@@ -75,7 +80,7 @@ $statement
             mstore(h, seed)
             calldatacopy(add(h, 0x20), proof, 0x100)
             calldatacopy(add(h, 0x120), add(proof, $knowledge), 0x40)
-            ok := and(ok, staticcall(gas(), 2, h, 0x160, h, 0x20))
+            ok := and(ok, returned(0x20, staticcall(gas(), 2, h, 0x160, h, 0x20)))
             fine, scalar := challenge(h, mload(h), 3, 0)
             ok := and(ok, fine)
             ok := and(
@@ -90,8 +95,8 @@ $fold
             calldatacopy(p, proof, 0xc0)
             calldatacopy(add(p, 0x240), add(proof, 0xc0), 0x40)
 $constants
-            ok := and(ok, staticcall(gas(), 8, p, $pairing_bytes, p, 0x20))
-            valid := mload(p)
+            ok := and(ok, returned(0x20, staticcall(gas(), 8, p, $pairing_bytes, p, 0x20)))
+            valid := eq(mload(p), 1)
         }
         if (!ok) revert InvalidPoint();
     }
