@@ -1,0 +1,75 @@
+"""A CUDA device through CuPy. The one module that imports cupy, and only when a device is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from vortex_crypto.errors import MissingDependency
+from vortex_crypto.gpu import sources
+from vortex_crypto.gpu.device import DeviceArray, Grid
+
+
+class CupyDevice:
+    """`Device` number `index` of this machine. Kernels run on CuPy's current stream, so calls follow one another.
+
+    Raises:
+        MissingDependency: CuPy is not installed, or it finds no driver or no such device.
+    """
+
+    def __init__(self, index: int = 0) -> None:
+        try:
+            import cupy
+        except ImportError as error:
+            raise MissingDependency(
+                "the CUDA engine needs CuPy; install it with: pip install 'vortex-crypto[gpu]'"
+            ) from error
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise MissingDependency(f"the CUDA engine needs an NVIDIA GPU with its driver: {error}") from error
+        if not 0 <= index < count:
+            raise MissingDependency(f"there is no CUDA device {index}; this machine has {count}")
+        self._cupy, self._index = cupy, index
+        with cupy.cuda.Device(index):
+            modules = {
+                file: cupy.RawModule(code=sources.text(file), options=sources.options(), name_expressions=None)
+                for file in sources.FILES
+            }
+            self._kernels = {k.name: (modules[k.file].get_function(k.name), k) for k in sources.kernels().values()}
+
+    @property
+    def name(self) -> str:
+        return str(self._cupy.cuda.runtime.getDeviceProperties(self._index)["name"].decode())
+
+    def owns(self, array: Any) -> bool:
+        return isinstance(array, self._cupy.ndarray)
+
+    def upload(self, array: NDArray[Any] | DeviceArray) -> DeviceArray:
+        with self._cupy.cuda.Device(self._index):
+            return self._cupy.ascontiguousarray(self._cupy.asarray(array))
+
+    def download(self, array: DeviceArray) -> NDArray[Any]:
+        result: NDArray[Any] = self._cupy.asnumpy(array)
+        return result
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
+        with self._cupy.cuda.Device(self._index):
+            return self._cupy.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
+        with self._cupy.cuda.Device(self._index):
+            return self._cupy.zeros(shape, dtype)
+
+    def argsort(self, keys: DeviceArray) -> DeviceArray:
+        with self._cupy.cuda.Device(self._index):
+            return self._cupy.argsort(keys)
+
+    def launch(self, kernel: str, grid: Grid, *arguments: DeviceArray | np.uint32 | np.uint64) -> None:
+        if 0 in grid:
+            return
+        function, source = self._kernels[kernel]
+        with self._cupy.cuda.Device(self._index):
+            function(grid, (source.threads, 1, 1), arguments)
