@@ -13,9 +13,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from vortex_crypto.arith.ring import engine
+from vortex_crypto.arith import native
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDependency, ParameterRefused
+from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDependency
+from vortex_crypto.fhe import rotations
 from vortex_crypto.fhe.backends import (
     Capabilities,
     KeySet,
@@ -38,7 +39,6 @@ from vortex_crypto.fhe.ckks.polynomial import chebyshev
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
-from vortex_crypto.fhe.rotations import native
 
 NAME = "vortex"
 PLAINTEXT_BYTES = 1 << 30
@@ -51,8 +51,8 @@ FAST_PRIME_BITS = 49
 def _engine_name() -> str:
     """The compiled core where it was built; else the definition in NumPy, right and slow."""
     try:
-        engine("native")
-    except (MissingDependency, ParameterRefused):
+        native.load()
+    except MissingDependency:
         return "reference"
     return "native"
 
@@ -165,7 +165,7 @@ class VortexServer:
                 found[number] = Transform(
                     encoder,
                     blocks,
-                    native(i.body, circuit.slots, circuit.steps).split,
+                    rotations.native(i.body, circuit.slots, circuit.steps).split,
                     slots=circuit.slots,
                     steps=circuit.steps,
                     level=level,
