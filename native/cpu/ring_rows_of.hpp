@@ -169,9 +169,23 @@ struct RowsOf {
 
     static void extend(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus& modulus) {
         const Mod m(modulus);
-        each_sum(out, n, count, m, [&](Sum& sum, size_t i, size_t j) {
-            sum.multiply_add(L::load(y[j] + i), L::set1(weights[j]));
-        });
+        constexpr size_t kAbreast = 4;  // vectors that share one reading of a weight
+        if (count > Sum::kShortTerms || n % (kAbreast * L::kLanes) != 0) {
+            each_sum(out, n, count, m, [&](Sum& sum, size_t i, size_t j) {
+                sum.multiply_add(L::load(y[j] + i), L::set1(weights[j]));
+            });
+            return;
+        }
+        for (size_t i = 0; i < n; i += kAbreast * L::kLanes) {
+            Sum sums[kAbreast];
+            for (size_t j = 0; j < count; ++j) {
+                const V w = L::set1(weights[j]);
+#pragma GCC unroll 4
+                for (size_t k = 0; k < kAbreast; ++k) sums[k].multiply_add(L::load(y[j] + i + k * L::kLanes), w);
+            }
+#pragma GCC unroll 4
+            for (size_t k = 0; k < kAbreast; ++k) L::store(out + i + k * L::kLanes, sums[k].reduced_short(m));
+        }
     }
 
     static void overflow(u64* v, const u64* const* y, const double* inverses, size_t count, size_t n) {
