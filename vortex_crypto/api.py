@@ -245,6 +245,25 @@ def inspect(path: Source) -> dict[str, Any]:
     return facts
 
 
+def draw(model: Source, output: Source) -> None:
+    """Draw an ONNX model's graph as a standalone page (.html) or, where Graphviz is installed, a picture (.svg).
+
+    Raises:
+        InvalidInput: the output has another suffix.
+        MissingDependency: Graphviz is needed and not installed.
+    """
+    from vortex_crypto.nn.onnx_import import import_onnx
+    from vortex_crypto.nn.picture import to_html, to_svg
+
+    drawings = {".html": to_html, ".svg": to_svg}
+    suffix = Path(output).suffix
+    if suffix not in drawings:
+        raise InvalidInput(f"{output}: a picture is a .html or .svg file")
+    text = drawings[suffix](import_onnx(model))
+    with container.replacing(output) as temporary:
+        temporary.write_text(text)
+
+
 def read_arrays(path: Source, names: tuple[str, ...]) -> dict[str, Array]:
     """Arrays by input name from an .npz file, or from a .npy file where there is one input.
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vortex_crypto import __version__
-from vortex_crypto.cli import fhe, model, network, zk
+from vortex_crypto.cli import ceremony, fhe, model, network, zk
 from vortex_crypto.cli.console import err
 from vortex_crypto.errors import VortexError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for family in (model, fhe, network, zk):
     family.register(app)
+app.add_typer(ceremony.app, name="ceremony")
 
 
 @app.callback()

@@ -158,10 +158,18 @@ def plan(
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="Any artefact, or an ONNX model.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="Any artefact, or an ONNX model.")],
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw a model: .html, or .svg with Graphviz.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Any file: what it is, hashes, sizes, levels, keys."""
-    emit(api.inspect(file), as_json=as_json, title=str(file))
+    facts = api.inspect(file)
+    if picture is not None:
+        api.draw(file, picture)
+        facts["picture"] = str(picture)
+    emit(facts, as_json=as_json, title=str(file))
 
 
 def parse_ranges(texts: list[str] | None) -> dict[str, tuple[float, float]] | None:

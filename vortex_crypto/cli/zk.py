@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -17,6 +17,10 @@ from vortex_crypto import container
 from vortex_crypto.cli.console import Json, Rows, emit, err, progress, read_rows, size
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import InvalidInput, MalformedArtefact
+
+if TYPE_CHECKING:
+    from vortex_crypto.nn.compile_zk import ZkProgram
+    from vortex_crypto.zk.groth16.keys import ProvingKey
 
 PROVING, MASKS, PUBLIC = "proving.key", "masks.secret", "public"
 VERIFYING, STATEMENT, COMMITMENT = "verifying.key", "program.statement", "weights.commitment"
@@ -45,33 +49,16 @@ def setup(
     as_json: Json = False,
 ) -> None:
     """Make proving and verifying keys. One party makes them alone, so they are for development and marked insecure."""
-    from vortex_crypto.nn.compile_zk import ZkProgram, draw_masks, read_masks
-    from vortex_crypto.zk.groth16 import serialize
+    from vortex_crypto.nn.compile_zk import ZkProgram
     from vortex_crypto.zk.groth16.setup import setup as make_keys
 
-    if (output / PROVING).exists():
-        raise InvalidInput(
-            f"{output / PROVING} exists; proofs made with it would lose their key: choose another folder"
-        )
+    _refuse_overwriting(output)
     loaded = ZkProgram.from_artefact(container.read(program))
     start = perf_counter()
     with progress("setting up") as report:
         key = make_keys(loaded.program.r1cs, progress=_stages(report), threads=threads)
     seconds = perf_counter() - start
-    public = output / PUBLIC
-    written = {
-        PROVING: container.write(output / PROVING, serialize.proving_key_to_artefact(key)),
-        f"{PUBLIC}/{VERIFYING}": container.write(
-            public / VERIFYING, serialize.verifying_key_to_artefact(key.verifying)
-        ),
-        f"{PUBLIC}/{STATEMENT}": container.write(public / STATEMENT, loaded.interface.to_artefact()),
-    }
-    if loaded.kept_masks:
-        masks = draw_masks(loaded)
-        written[MASKS] = container.write(output / MASKS, masks, secret=True)
-        (mask,) = read_masks(masks, loaded.hash).values()
-        commitment = Artefact(COMMITMENT_KIND, loaded.hash, {}, {"weights": loaded.commitment(key, mask)}, True)
-        written[f"{PUBLIC}/{COMMITMENT}"] = container.write(public / COMMITMENT, commitment)
+    written = write_keys(output, loaded, key)
     err.print("[yellow]This set-up had one party: whoever ran it can forge proofs. The keys are marked insecure.[/]")
     facts = {
         "keys": str(output),
@@ -81,6 +68,41 @@ def setup(
         "files": written if as_json else {name: size(count) for name, count in written.items()},
     }
     emit(facts, as_json=as_json, title="set up")
+
+
+def write_keys(folder: Path, program: ZkProgram, key: ProvingKey) -> dict[str, int]:
+    """Write a key folder and return its files' sizes in bytes; draws the masks of persistent commitments.
+
+    Raises:
+        InvalidInput: the folder holds keys already, which are never overwritten.
+    """
+    from vortex_crypto.nn.compile_zk import draw_masks, read_masks
+    from vortex_crypto.zk.groth16 import serialize
+
+    _refuse_overwriting(folder)
+    public = folder / PUBLIC
+    written = {
+        PROVING: container.write(folder / PROVING, serialize.proving_key_to_artefact(key)),
+        f"{PUBLIC}/{VERIFYING}": container.write(
+            public / VERIFYING, serialize.verifying_key_to_artefact(key.verifying)
+        ),
+        f"{PUBLIC}/{STATEMENT}": container.write(public / STATEMENT, program.interface.to_artefact()),
+    }
+    if program.kept_masks:
+        masks = draw_masks(program)
+        written[MASKS] = container.write(folder / MASKS, masks, secret=True)
+        (mask,) = read_masks(masks, program.hash).values()
+        point = {"weights": program.commitment(key, mask)}
+        commitment = Artefact(COMMITMENT_KIND, program.hash, {}, point, key.verifying.insecure)
+        written[f"{PUBLIC}/{COMMITMENT}"] = container.write(public / COMMITMENT, commitment)
+    return written
+
+
+def _refuse_overwriting(folder: Path) -> None:
+    if (folder / PROVING).exists():
+        raise InvalidInput(
+            f"{folder / PROVING} exists; proofs made with it would lose their key: choose another folder"
+        )
 
 
 def prove(
