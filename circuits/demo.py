@@ -31,6 +31,7 @@ from vortex_crypto.serve import client as files
 from vortex_crypto.serve.query import RemoteServer
 
 HERE = Path(__file__).parent
+FOLDER = Path("demo")
 console = Console()
 
 
@@ -39,11 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--circuit", default="mnist_cnn", choices=["mnist_cnn", "mnist_mlp"])
     parser.add_argument("--image", type=int, default=0, choices=range(16), metavar="0..15")
-    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where the files go")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="a new folder for the files")
     parser.add_argument("--backend", default=None)
     options = parser.parse_args()
     source = HERE / options.circuit
-    shutil.rmtree(options.folder, ignore_errors=True)
+    if options.folder == FOLDER:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    elif options.folder.exists():
+        parser.error(f"{options.folder} exists; name a folder that does not")
     samples = np.load(source / "samples.npz")
     image = samples["image"][options.image : options.image + 1]
     console.print(picture(image[0, 0]))

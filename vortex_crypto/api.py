@@ -6,7 +6,9 @@ Everything heavy is imported when it is first needed, so `import vortex_crypto` 
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +36,19 @@ Visibility = Literal["public", "private"]
 
 DEFAULT_BACKEND = "vortex"
 MAX_INPUT_BYTES = 1 << 30
+_READ_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise on files that are damaged, encrypted, or lie about their sizes."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +294,7 @@ def read_arrays(path: Source, names: tuple[str, ...]) -> dict[str, Array]:
         else:
             with loaded:
                 arrays = {name: loaded[name] for name in names if name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _READ_ERRORS as error:
         raise InvalidInput(f"{path}: cannot be read as .npy or .npz ({error})") from error
     if missing := [name for name in names if name not in arrays]:
         raise InvalidInput(f"{path}: the inputs {missing} are missing; use an .npz file with one array for each input")
@@ -326,7 +341,7 @@ def _interface_facts(path: Path) -> dict[str, Any]:
         "ring_degree": p.ring_degree,
         "levels": p.max_level,
         "log_qp": p.log_qp,
-        "security": p.security,
+        "security": interface.security,
         "samples_per_ciphertext": interface.lanes,
         "rotation_keys": len(interface.needs.keys.rotations),
         "inputs": {port.name: f"{port.dtype}{list(port.shape)}" for port in interface.inputs},

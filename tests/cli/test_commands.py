@@ -15,7 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.programs import DIGITS, digits_samples, digits_scores
-from vortex_crypto.cli.app import app
+from vortex_crypto.api import read_arrays
+from vortex_crypto.cli.app import app, main
+from vortex_crypto.cli.console import emit
 from vortex_crypto.errors import InvalidInput, VortexError
 
 RUNNER = CliRunner()
@@ -123,6 +125,47 @@ def test_an_error_is_one_line_and_status_1(tmp_path: Path):
     assert done.stderr.startswith("MalformedArtefact:")
     assert "absent" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["[/foo] takes [batch, 4]", "[bold]x", "a\\[b]"])
+def test_brackets_in_messages_and_names_are_shown(text: str, monkeypatch: pytest.MonkeyPatch, capsys):
+    def refuse() -> None:
+        raise InvalidInput(text)
+
+    monkeypatch.setattr("vortex_crypto.cli.app.app", refuse)
+    with pytest.raises(SystemExit):
+        main()
+    emit({text: [text]}, as_json=False, title=text)
+    shown = capsys.readouterr()
+    assert shown.err == f"InvalidInput: {text}\n"
+    assert shown.out.count(text) == 3
+
+
+def test_errors_of_the_system_are_one_line(tmp_path: Path):
+    (tmp_path / "file").touch()
+    command = ["compile", MODEL, "--fhe", "--range", "features=0:1", "--precision", "4", "-o", str(tmp_path / "file/x")]
+    done = subprocess.run([sys.executable, "-m", "vortex_crypto", *command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+@pytest.mark.parametrize("shape", [f"({10**15},)", "(-1,)", f"({2**80},)", "(((", '"""', "\0"])
+def test_hostile_arrays_are_refused(tmp_path: Path, shape: str):
+    text = f"{{'descr':'<f8','fortran_order':False,'shape':{shape}}}".encode().ljust(117) + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(InvalidInput, match=r"x\.npy"):
+        read_arrays(tmp_path / "x.npy", ("x",))
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 77)])
+def test_encrypted_and_strangely_packed_archives_are_refused(tmp_path: Path, place: int, value: int):
+    np.savez(tmp_path / "x.npz", x=np.zeros(10))
+    data = bytearray((tmp_path / "x.npz").read_bytes())
+    data[place - 2] = data[data.find(b"PK\x01\x02") + place] = value
+    (tmp_path / "x.npz").write_bytes(data)
+    with pytest.raises(InvalidInput, match=r"x\.npz"):
+        read_arrays(tmp_path / "x.npz", ("x",))
 
 
 def test_serve_and_query_are_two_processes(folder: Path):

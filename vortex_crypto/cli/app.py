@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.markup import escape
 
 from vortex_crypto import __version__
 from vortex_crypto.cli import ceremony, fhe, model, network, zk
@@ -33,9 +34,13 @@ def _version(
 
 
 def main() -> None:
-    """Run a command; an error raised on purpose becomes one line on standard error and exit status 1."""
+    """Run a command; what a user can mend becomes one line on standard error and exit status 1.
+
+    That is every error raised on purpose, and those of the operating system: a folder that is not there, a full disk, a
+    port in use.
+    """
     try:
         app()
-    except VortexError as error:
-        err.print(f"[bold red]{type(error).__name__}[/]:", str(error), highlight=False, markup=True, soft_wrap=True)
+    except (VortexError, OSError) as error:
+        err.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -35,15 +36,15 @@ Rows = Annotated[
 
 
 def emit(facts: Mapping[str, Any], *, as_json: bool, title: str) -> None:
-    """Print facts as a JSON object, or as a two-column table."""
+    """Print facts as a JSON object, or as a two-column table, where brackets are text and no markup."""
     if as_json:
         sys.stdout.write(json.dumps(facts, default=_plain) + "\n")
         return
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=escape(title), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for key, value in facts.items():
-        table.add_row(key.replace("_", " "), _text(value))
+        table.add_row(escape(key.replace("_", " ")), escape(_text(value)))
     out.print(table)
 
 
@@ -61,7 +62,8 @@ def progress(title: str) -> Iterator[Report]:
         task = bar.add_task(title, total=None)
 
         def report(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{title}: {what}" if what else title)
+            text = f"{title}: {escape(what)}" if what else title
+            bar.update(task, completed=done, total=total, description=text)
 
         yield report
 

@@ -37,7 +37,7 @@ def keygen(
     facts = {
         "keys": str(output),
         "program": interface.program,
-        "security": interface.parameters.security,
+        "security": interface.security,
         "seconds": perf_counter() - start,
         "files": written if as_json else {name: size(count) for name, count in written.items()},
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from vortex_crypto import api, container
 from vortex_crypto.cli.console import Insecure, Json, emit, out, progress, size
@@ -117,10 +118,10 @@ def _compile_fhe(
         emit({**program.report.model_dump(mode="json"), "files": written}, as_json=True, title="")
         return
     for text in shown:
-        out.print(text, highlight=False)
+        out.print(text, highlight=False, markup=False)
     out.print(program.report)
     for path, count in written.items():
-        out.print(f"wrote [bold]{path}[/] ({size(count)})")
+        out.print(f"wrote [bold]{escape(path)}[/] ({size(count)})")
 
 
 def _compile_zk(common: Common, target: Path, *, private_weights: bool, private_inputs: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from vortex_crypto import container
 from vortex_crypto.cli.console import Insecure, Json, Rows, emit_arrays, err, progress, read_rows
@@ -36,7 +37,7 @@ def serve(
 
     loaded = FheProgram.from_artefact(container.read(program))
     app = application(Server(loaded, max_clients=clients))
-    err.print(f"serving [bold]{program}[/] on http://{host}:{port}", highlight=False)
+    err.print(f"serving [bold]{escape(str(program))}[/] on http://{host}:{port}", highlight=False)
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
