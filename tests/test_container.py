@@ -1,8 +1,10 @@
 """The container: round trips, and every altered or truncated byte refused."""
 
+import hashlib
 import stat
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,3 +118,34 @@ def test_expectations_are_explained():
 def test_only_plain_dtypes_are_written(dtype):
     with pytest.raises(MalformedArtefact, match="dtype"):
         container.dumps(Artefact("kind", "", {}, {"x": np.zeros(2, dtype)}))
+
+
+def forged(**changes: object) -> bytes:
+    """A bare artefact of one empty section with other header fields, and all digests right."""
+    empty = {"name": "x", "dtype": "u1", "shape": [0], "sha256": hashlib.sha256(b"").digest()}
+    header = {"version": 1, "kind": "k", "program": "", "insecure": False, "meta": {}, "sections": [empty]}
+    packed = msgpack.packb({**header, **changes})
+    data = container.MAGIC + len(packed).to_bytes(4, "little") + hashlib.sha256(packed).digest() + packed
+    return data + bytes(-len(data) % 64)
+
+
+@pytest.mark.parametrize("shape", [[0, 1 << 47, 1 << 47], [1 << 47, 1 << 47, 0, 1 << 47], [-1], [0] * 17, [0.0], 0])
+def test_impossible_shapes_are_refused(shape):
+    assert container.loads(forged()).arrays["x"].size == 0
+    empty = {"name": "x", "dtype": "u1", "shape": shape, "sha256": hashlib.sha256(b"").digest()}
+    with pytest.raises(MalformedArtefact, match="shape"):
+        container.loads(forged(sections=[empty]))
+
+
+def test_a_header_over_the_readers_limit_is_refused_unread():
+    data = forged(meta={"lists": [[]] * 10_000})
+    assert container.loads(data).kind == "k"
+    with pytest.raises(MalformedArtefact, match="at most 5000 are read"):
+        container.loads(data, max_header=5000)
+
+
+def test_a_repr_shows_no_content():
+    text = repr(Artefact("secret-key", "p", {"witness": 12345}, {"secret": np.full(3, 54321)}))
+    assert "secret-key" in text
+    assert "12345" not in text
+    assert "54321" not in text

@@ -37,7 +37,7 @@ _DTYPES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f4", "<f8", "
 
 @dataclass(frozen=True)
 class Artefact:
-    """What a container holds.
+    """What a container holds; its repr shows no content, which may be secret.
 
     Attributes:
         kind: what it is: "fhe-program", "secret-key", "evaluation-keys", "ciphertext", "proof" and so on.
@@ -49,8 +49,8 @@ class Artefact:
 
     kind: str
     program: str
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, Array] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    arrays: Mapping[str, Array] = field(default_factory=dict, repr=False)
     insecure: bool = False
 
     def expect(self, *, kind: str, program: str | None = None) -> Artefact:
@@ -83,14 +83,19 @@ def digest(artefact: Artefact) -> str:
     return state.hexdigest()
 
 
-def loads(data: bytes | memoryview, *, name: str = "message") -> Artefact:
+def loads(data: bytes | memoryview, *, name: str = "message", max_header: int = MAX_HEADER) -> Artefact:
     """Parse bytes; arrays are read-only views of `data`.
+
+    Args:
+        data: the bytes.
+        name: what errors call them.
+        max_header: bytes the header may have; parsed, it takes up to some seventy times its size.
 
     Raises:
         MalformedArtefact: anything about the bytes is wrong; the text says what, and begins with `name`.
     """
     view = memoryview(data)
-    header = _header(view, name)
+    header = _header(view, name, max_header)
     end = _PREFIX + int.from_bytes(view[len(MAGIC) : len(MAGIC) + 4], "little")
     arrays: dict[str, Array] = {}
     for section in header["sections"]:
@@ -187,11 +192,13 @@ def _bytes(array: Array) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
-def _header(view: memoryview, name: str) -> dict[str, Any]:
+def _header(view: memoryview, name: str, limit: int) -> dict[str, Any]:
     if len(view) < _PREFIX or bytes(view[: len(MAGIC)]) != MAGIC:
         raise MalformedArtefact(f"{name}: not a vortex-crypto artefact (its first bytes are wrong)")
     length = int.from_bytes(view[len(MAGIC) : len(MAGIC) + 4], "little")
-    if length > MAX_HEADER or _PREFIX + length > len(view):
+    if length > limit:
+        raise MalformedArtefact(f"{name}: its header has {length} bytes; at most {limit} are read")
+    if _PREFIX + length > len(view):
         raise MalformedArtefact(f"{name}: truncated: the header should have {length} bytes")
     raw = view[_PREFIX : _PREFIX + length]
     if hashlib.sha256(raw).digest() != bytes(view[len(MAGIC) + 4 : _PREFIX]):
@@ -234,6 +241,9 @@ def _section(view: memoryview, section: Any, start: int, name: str) -> tuple[Arr
     raw = view[begin:end]
     if hashlib.sha256(raw).digest() != section["sha256"]:
         raise MalformedArtefact(f"{name}: altered: the digest of section {label!r} does not match")
-    array = np.frombuffer(raw, dtype=dtype).reshape(shape)
+    try:
+        array = np.frombuffer(raw, dtype=dtype).reshape(shape)
+    except ValueError as error:  # an empty array whose other extents are beyond what NumPy counts
+        raise MalformedArtefact(f"{name}: section {label!r} has shape {shape} ({error})") from error
     array.flags.writeable = False
     return array, end

@@ -19,6 +19,7 @@ from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefa
 from vortex_crypto.fhe.backends import ROSTER, KeySet, Needs, Session, backend
 from vortex_crypto.fhe.circuit import Circuit, Vector
 from vortex_crypto.fhe.interpret import clear
+from vortex_crypto.fhe.interpret.keys import Keys
 from vortex_crypto.fhe.plan import CkksPlan, plan
 
 BACKENDS = list(ROSTER)
@@ -206,6 +207,20 @@ def test_needs_beyond_the_parameters_are_refused(name: str) -> None:
     for spoilt in ({"slots": 2 * parameters.slots}, {"inputs": (("image", parameters.max_level + 1),)}):
         with pytest.raises(MalformedArtefact, match="the parameters have"):
             backend(name).client(parameters, dataclasses.replace(needs, **spoilt))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_needs_that_would_fill_the_memory_are_refused(name: str) -> None:
+    made = sample("network", name)
+    parameters, needs = made.plan.parameters, made.plan.needs
+    many = Keys(dict.fromkeys(range(1, needs.slots), parameters.max_level), None, None)
+    wide = tuple((f"image/{n}", 0) for n in range((16 << 30) // (16 * parameters.ring_degree) + 1))
+    one = backend(name).capabilities.key_bytes(parameters, parameters.max_level)
+    if one * len(many.rotations) > 4 << 30:
+        with pytest.raises(MalformedArtefact, match="of keys"):
+            backend(name).client(parameters, dataclasses.replace(needs, keys=many))
+    with pytest.raises(MalformedArtefact, match="of ciphertexts"):
+        backend(name).client(parameters, dataclasses.replace(needs, inputs=wide))
 
 
 def test_unknown_back_ends_are_named() -> None:

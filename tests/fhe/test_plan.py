@@ -134,6 +134,8 @@ def test_regions_survive_storage() -> None:
         lambda meta, arrays: meta.__setitem__("hash", "0" * 64),
         lambda meta, arrays: meta.pop("errors"),
         lambda meta, arrays: meta["parameters"].__setitem__("log_q", [40, 30]),
+        lambda meta, arrays: meta["circuit"]["instructions"][1].__setitem__(2, [1, 1 << 21]),
+        lambda meta, arrays: [arrays.__setitem__(k, v[:, :0]) for k, v in arrays.items() if "/" in k],
         lambda meta, arrays: arrays.__setitem__("constants", np.full(3, 77, np.uint32)),
         lambda meta, arrays: arrays.pop("constants"),
         lambda meta, arrays: [arrays.__setitem__(k, v * np.nan) for k, v in arrays.items() if "/" in k],

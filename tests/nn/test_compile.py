@@ -100,7 +100,7 @@ def test_without_calibration_interval_bounds_do() -> None:
 def test_the_report_says_all(program: FheProgram) -> None:
     report = program.report
     assert Report.model_validate(json.loads(report.model_dump_json())) == report
-    assert report.parameters.security.startswith("128-bit")
+    assert report.parameters.security.startswith("INSECURE: the back end clear")
     assert report.parameters.log_qp == pytest.approx(program.plan.parameters.log_qp)
     assert sum(layer.depth for layer in report.layers) >= report.depth - 1
     (activation,) = report.activations
@@ -263,6 +263,8 @@ def test_a_program_from_outside_is_checked(program: FheProgram) -> None:
         dataclasses.replace(artefact, meta={"plan": {}}),
         altered(artefact, report={}),
         altered(artefact, plan__backend="vortex"),
+        altered(artefact, interface__backend="vortex"),
+        altered(artefact, interface__needs__relinearization=0),
         dataclasses.replace(artefact, arrays={}),
     ):
         with pytest.raises((MalformedArtefact, ParameterRefused)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from tests.programs import digits, digits_samples, digits_scores
 from vortex_crypto import container
-from vortex_crypto.errors import InvalidInput, MissingKey
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, MissingKey
 from vortex_crypto.serve import http, protocol
 from vortex_crypto.serve.client import Client
 from vortex_crypto.serve.query import RemoteServer
@@ -49,6 +50,33 @@ def test_the_interface_carries_no_weights(web):
     assert set(artefact.arrays) == {"layout/0", "layout/1"}
 
 
+def test_what_a_server_says_of_a_program_does_not_bend_keys_made_before(remote, tmp_path: Path, monkeypatch):
+    remote.ask({"features": digits_samples(1)}, tmp_path / "keys", insecure=True)
+    honest = remote.interface()
+    bent = dataclasses.replace(honest, backend="vortex")
+    monkeypatch.setattr(remote, "interface", lambda: bent)
+    remote.ask({"features": digits_samples(1)}, tmp_path / "keys", insecure=True)
+    other = dataclasses.replace(honest, program="00" * 32)
+    monkeypatch.setattr(remote, "interface", lambda: other)
+    with pytest.raises(ArtefactMismatch, match="another key folder"):
+        remote.ask({"features": digits_samples(1)}, tmp_path / "keys", insecure=True)
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b"not json"])
+def test_a_server_that_talks_nonsense_is_explained(remote, tmp_path: Path, monkeypatch, answer: bytes):
+    monkeypatch.setattr(remote, "_request", lambda *_, **__: answer)
+    (tmp_path / "evaluation.key").touch()
+    with pytest.raises(MalformedArtefact, match="server"):
+        remote.register(tmp_path / "evaluation.key")
+
+
+def test_headers_that_would_swell_are_refused_unread(web):
+    swelling = container.dumps(container.Artefact("evaluation-keys", "", {"seeds": [[]] * (2 << 20)}))
+    response = web.post(protocol.KEYS, content=swelling)
+    assert response.status_code == 400
+    assert "header" in response.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
@@ -78,7 +106,9 @@ def test_unknown_keys_and_names(web, client):
     body = container.dumps(client.encrypt({"features": digits_samples(1)}))
     assert web.post(protocol.RUN, content=body, params={"keys": "ab" * 32}).status_code == 404
     assert web.post(protocol.RUN, content=body, params={"keys": "../../etc"}).status_code == 422
-    assert web.post(protocol.RUN, content=body).status_code == 422
+    nameless = web.post(protocol.RUN, content=body)
+    assert nameless.status_code == 422
+    assert nameless.json()["error"]
 
 
 def test_uploads_over_the_limit_are_cut(client, monkeypatch):

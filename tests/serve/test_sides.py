@@ -89,6 +89,14 @@ def test_the_least_recent_keys_make_room(client):
         server.run(first, client.encrypt({"features": digits_samples(1)}))
 
 
+def test_all_that_is_made_without_protection_is_marked(client, server):
+    question = client.encrypt({"features": digits_samples(1)})
+    made = [digits().fhe.to_artefact(), client.interface.to_artefact(), client._keys.secret, client.evaluation_keys]
+    assert all(artefact.insecure for artefact in [*made, question, server[0].run(server[1], question)])
+    assert digits().report.parameters.security.startswith("INSECURE")
+    assert not digits("tenseal").fhe.to_artefact().insecure
+
+
 def test_insecure_programs_need_a_word():
     with pytest.raises(InsecureParameters, match="--insecure"):
         Client(digits().interface)
@@ -114,18 +122,40 @@ def test_key_folders_are_private_and_never_overwritten(client, tmp_path: Path):
     client.save(folder)
     assert stat.S_IMODE((folder / SECRET).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(InvalidInput, match="not overwritten"):
         client.save(folder)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [folder]
     assert read_interface(folder).program == digits().hash
     again = Client.open(folder, insecure=True)
     assert container.dumps(again.evaluation_keys) == (folder / EVALUATION).read_bytes()
 
 
-def test_secrets_stay_out_of_reprs(client):
-    secret = client._keys.secret
-    text = repr(client) + repr(client._keys) + repr(client._client)
-    for array in secret.arrays.values():
-        assert np.array2string(array.reshape(-1)[:8])[1:-1] not in text
+def test_a_folder_with_something_in_it_takes_no_keys(client, tmp_path: Path):
+    (tmp_path / "notes").write_text("mine")
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(InvalidInput, match="not overwritten"):
+        client.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+    assert tmp_path.stat().st_mode == mode
+
+
+@pytest.mark.parametrize("backend", ["tenseal", "vortex"])
+def test_secrets_stay_out_of_reprs(backend: str):
+    client = digits(backend).client()
+    assert client._keys.secret.arrays
+    text = repr(client) + repr(client._keys) + repr(client._keys.secret) + repr(client._client)
+    for array in client._keys.secret.arrays.values():
+        assert np.array2string(array.reshape(-1)[:3])[1:-1] not in text
+
+
+def test_keys_that_protect_never_lead_to_plaintext(client):
+    """A server that calls its program one of the clear back end gets nothing from keys of another."""
+    real = dataclasses.replace(client._keys.secret, meta={"backend": "vortex"})
+    bent = Client(client.interface, dataclasses.replace(client._keys, secret=real), insecure=True)
+    with pytest.raises(ArtefactMismatch, match="hides nothing"):
+        bent.encrypt({"features": digits_samples(1)})
 
 
 def test_the_server_imports_nothing_that_decrypts():

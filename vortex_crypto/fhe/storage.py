@@ -12,6 +12,7 @@ from vortex_crypto.errors import InvalidGraph, InvalidInput, MalformedArtefact
 from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Constant, Instruction, LinearTransform, Op, Plain
 
 MAX_INSTRUCTIONS = 1 << 21
+MAX_CONSTANT_BYTES = 8 << 30
 
 
 def to_arrays(circuit: Circuit) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -66,6 +67,8 @@ def _parsed(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Circuit:
     circuit.bounds = {str(name): float(bound) for name, bound in meta["bounds"].items()}
     if meta["steps"] is not None:
         circuit.steps = tuple(int(step) for step in meta["steps"])
+    if sum(max(row[2][1], 0) for row in rows) > wires:
+        raise MalformedArtefact(f"the instructions of a circuit have more results than its {wires} wires")
     circuit.instructions = [_instruction(row, meta["origins"]) for row in rows]
     circuit.outputs = [(str(name), int(wire)) for name, wire in meta["outputs"]]
     circuit.promises = {int(wire): float(bound) for wire, bound in meta["promises"]}
@@ -75,13 +78,16 @@ def _parsed(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Circuit:
 def _constants(names: list[str], arrays: Mapping[str, Array], slots: int) -> list[Array]:
     used = dict.fromkeys(names, 0)
     repeats = {name: int(name.rpartition("x")[2]) for name in names}
-    constants = []
+    constants, held = list[Array](), 0
     for place in arrays["constants"]:
         name = names[place]
         group, repeat = arrays[name], repeats[name]
-        fits = group.ndim == 2 and 1 <= repeat <= slots and slots % (max(group.shape[1], 1) * repeat) == 0
+        fits = group.ndim == 2 and group.size > 0 and 1 <= repeat <= slots and slots % (group.shape[1] * repeat) == 0
         if not fits or group.dtype not in (np.float64, np.complex128):
             raise MalformedArtefact(f"section {name!r} holds no plaintext vectors of {slots} slots")
+        held += group.shape[1] * repeat * group.itemsize
+        if held > MAX_CONSTANT_BYTES:
+            raise MalformedArtefact(f"the circuit's plaintext vectors take more than {MAX_CONSTANT_BYTES} bytes")
         constants.append(np.repeat(group[used[name]], repeat) if repeat > 1 else group[used[name]])
         used[name] += 1
     for name in names:

@@ -171,7 +171,7 @@ class FheProgram:
         sections = {f"plan/{name}": array for name, array in arrays.items()}
         sections |= {f"interface/{name}": array for name, array in client.arrays.items()}
         content = {"plan": meta, "interface": dict(client.meta), "report": self.report.model_dump(mode="json")}
-        return Artefact(KIND, self.hash, content, sections, self.plan.parameters.insecure)
+        return Artefact(KIND, self.hash, content, sections, client.insecure)
 
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> FheProgram:
@@ -193,6 +193,8 @@ class FheProgram:
             "fhe-client", artefact.program, meta["interface"], _part(artefact, "interface/"), artefact.insecure
         )
         interface = Interface.from_artefact(client)
+        if (interface.backend, interface.parameters, interface.needs) != (plan.backend, plan.parameters, plan.needs):
+            raise MalformedArtefact("the program's interface is not that of its plan")
         try:
             report = Report.model_validate(meta["report"])
         except ValueError as error:
@@ -361,8 +363,8 @@ class _Backend:
                 levels=p.max_level,
                 log_scale=p.log_scale,
                 log_qp=p.log_qp,
-                security=p.security,
-                insecure=p.insecure,
+                security=interface.security,
+                insecure=interface.insecure,
             ),
             activations=tuple(activation_report(record) for record in context.approximations),
             layers=layer_reports(plan),

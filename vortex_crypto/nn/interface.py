@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import InvalidInput, MalformedArtefact
-from vortex_crypto.fhe.backends import Needs
+from vortex_crypto.fhe.backends import Needs, backend
 from vortex_crypto.fhe.params import Parameters, ParametersLiteral, check
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.layout import Layout
@@ -163,6 +163,18 @@ class Interface:
         """Samples that share a ciphertext."""
         return self.needs.slots // self.features
 
+    @property
+    def insecure(self) -> bool:
+        """Whether what it makes carries the mark: parameters below 128 bits, or a back end that hides nothing."""
+        return self.parameters.insecure or not backend(self.backend).capabilities.protects
+
+    @property
+    def security(self) -> str:
+        """The judgement in words."""
+        if not backend(self.backend).capabilities.protects:
+            return f"INSECURE: the back end {self.backend} simulates encryption and hides nothing"
+        return self.parameters.security
+
     def pack(self, data: Mapping[str, Array]) -> list[Array]:
         """Slot vectors, float64 [slots], to encrypt: those of each input in order.
 
@@ -229,7 +241,7 @@ class Interface:
             "outputs": [port.model_dump(mode="json") for port in self.outputs],
         }
         arrays = {f"layout/{k}": layout.positions for k, layout in enumerate(self.layouts)}
-        return Artefact(KIND, self.program, meta, arrays, self.parameters.insecure)
+        return Artefact(KIND, self.program, meta, arrays, self.insecure)
 
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> Interface:

@@ -6,7 +6,8 @@ sends it, prints it, or puts it into a repr.
 
 from __future__ import annotations
 
-import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ class Client:
         self.interface = interface
         self._client = runner.client(interface.parameters, interface.needs)
         self._keys = keys or self._client.keygen()
-        self._keys.secret.expect(kind=self._keys.secret.kind, program=interface.program)
+        self._keys.secret.expect(kind="secret-key", program=interface.program)
+        self._keys.evaluation.expect(kind="evaluation-keys", program=interface.program)
 
     @property
     def evaluation_keys(self) -> Artefact:
@@ -68,25 +70,39 @@ class Client:
     def save(self, folder: Path) -> dict[str, int]:
         """Write a key folder (mode 0700, the secret 0600) and return the files' sizes in bytes.
 
+        The folder appears whole or not at all, so two makers of keys cannot mix theirs.
+
         Raises:
-            InvalidInput: the folder holds a secret key already, which is never overwritten.
+            InvalidInput: the folder holds something already; keys are never overwritten.
         """
-        if (folder / SECRET).exists():
-            raise InvalidInput(f"{folder / SECRET} exists; secret keys are not overwritten: choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chmod(folder, 0o700)
-        return {
-            INTERFACE: container.write(folder / INTERFACE, self.interface.to_artefact()),
-            EVALUATION: container.write(folder / EVALUATION, self._keys.evaluation),
-            SECRET: container.write(folder / SECRET, self._keys.secret, secret=True),
-        }
+        target = folder.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            sizes = {
+                INTERFACE: container.write(made / INTERFACE, self.interface.to_artefact()),
+                EVALUATION: container.write(made / EVALUATION, self._keys.evaluation),
+                SECRET: container.write(made / SECRET, self._keys.secret, secret=True),
+            }
+            _rename(made, target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        return sizes
 
     @classmethod
-    def open(cls, folder: Path, interface: Interface | None = None, *, insecure: bool = False) -> Client:
-        """The client of a key folder; `interface` overrides the one stored there, and must be of the same program."""
-        known = read_interface(folder)
+    def open(cls, folder: Path, *, insecure: bool = False) -> Client:
+        """The client of a key folder."""
         keys = KeySet(container.read(folder / SECRET), container.read(folder / EVALUATION))
-        return cls(interface or known, keys, insecure=insecure)
+        return cls(read_interface(folder), keys, insecure=insecure)
+
+
+def _rename(made: Path, target: Path) -> None:
+    try:
+        made.rename(target)  # which the system refuses onto anything but an empty folder
+    except OSError as error:
+        if not target.exists():
+            raise
+        raise InvalidInput(f"{target} exists; keys are not overwritten: choose a folder that does not") from error
 
 
 def read_interface(path: Path) -> Interface:

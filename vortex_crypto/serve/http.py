@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from vortex_crypto import container
+from vortex_crypto.container import Artefact
 from vortex_crypto.errors import (
     ArtefactMismatch,
     MalformedArtefact,
@@ -28,11 +29,14 @@ from vortex_crypto.serve.server import Server
 
 try:
     from fastapi import FastAPI, HTTPException, Query, Request, Response
+    from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
 except ImportError as error:
     raise MissingDependency("serving needs FastAPI and uvicorn: pip install 'vortex-crypto[serve]'") from error
 
 UPLOAD_SECONDS = 600
+MAX_HEADER = 1 << 20
+"""Bytes of the header of a message: a few for each key or ciphertext."""
 
 STATUS: tuple[tuple[type[VortexError], int], ...] = (
     (ArtefactMismatch, 409),
@@ -64,6 +68,10 @@ def application(server: Server, *, max_waiting: int = 8) -> FastAPI:
     async def explain(_: Request, error: HTTPException) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
+    @app.exception_handler(RequestValidationError)
+    async def name(_: Request, error: RequestValidationError) -> Response:
+        return JSONResponse({"error": "; ".join(str(fault["msg"]) for fault in error.errors())}, 422)
+
     @app.get(protocol.PROGRAM)
     async def program() -> Response:
         return Response(interface, media_type=protocol.MEDIA_TYPE)
@@ -71,13 +79,13 @@ def application(server: Server, *, max_waiting: int = 8) -> FastAPI:
     @app.post(protocol.KEYS)
     async def keys(request: Request) -> dict[str, str]:
         async with places.taken(), _upload(request, max_keys) as (content, name), places.turn:
-            artefact = await asyncio.to_thread(container.loads, content, name="evaluation keys")
+            artefact = await asyncio.to_thread(_parsed, content, "evaluation keys")
             return {"keys": await asyncio.to_thread(server.register, artefact, name)}
 
     @app.post(protocol.RUN)
     async def run(request: Request, keys: Annotated[str, Query(pattern=f"^{protocol.KEY_NAME}$")]) -> Response:
         async with places.taken(), _upload(request, max_input) as (content, _), places.turn:
-            artefact = await asyncio.to_thread(container.loads, content, name="ciphertext")
+            artefact = await asyncio.to_thread(_parsed, content, "ciphertext")
             answer = await asyncio.to_thread(server.run, keys, artefact)
             return Response(await asyncio.to_thread(container.dumps, answer), media_type=protocol.MEDIA_TYPE)
 
@@ -92,6 +100,10 @@ def limits(plan: CkksPlan) -> tuple[int, int]:
     p = plan.parameters
     ciphertext = 16 * p.ring_degree * len(p.chain)
     return 2 * plan.memory.keys + (1 << 24), 2 * ciphertext * len(plan.needs.inputs) + (1 << 24)
+
+
+def _parsed(content: memoryview, name: str) -> Artefact:
+    return container.loads(content, name=name, max_header=MAX_HEADER)
 
 
 class _Places:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import InvalidInput, MalformedArtefact, MissingKey
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, MissingKey
 from vortex_crypto.nn.interface import Interface
 from vortex_crypto.serve import client as files
 from vortex_crypto.serve import protocol
@@ -40,8 +40,11 @@ class RemoteServer:
         with evaluation.open("rb") as file:
             chunks = iter(lambda: file.read(UPLOAD_CHUNK), b"")
             headers = {"Content-Length": str(evaluation.stat().st_size)}
-            answer = json.loads(self._request("POST", protocol.KEYS, content=chunks, headers=headers))
-        return str(answer["keys"])
+            answer = self._request("POST", protocol.KEYS, content=chunks, headers=headers)
+        try:
+            return str(json.loads(answer)["keys"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise MalformedArtefact("the server did not say under which name it holds the keys") from error
 
     def run(self, keys: str, ciphertexts: Artefact) -> Artefact:
         """Send a ciphertext artefact and return the encrypted answer."""
@@ -51,13 +54,22 @@ class RemoteServer:
     def ask(self, inputs: Mapping[str, Array], keys: Path, *, insecure: bool = False) -> dict[str, Array]:
         """Encrypt, send, decrypt; a key folder that does not exist is made first.
 
+        With a folder that exists, what it says of the program counts: a server cannot change parameters, levels or
+        layouts behind keys that were made before.
+
         Raises:
             ArtefactMismatch: the keys belong to another program than the one served.
         """
-        interface = self.interface()
+        served = self.interface()
         if not (keys / files.SECRET).exists():
-            Client(interface, insecure=insecure).save(keys)
-        client = Client.open(keys, interface, insecure=insecure)
+            Client(served, insecure=insecure).save(keys)
+        client = Client.open(keys, insecure=insecure)
+        interface = client.interface
+        if interface.program != served.program:
+            raise ArtefactMismatch(
+                f"{keys} holds keys for program {interface.program[:16]}…, and the server runs {served.program[:16]}…; "
+                "name another key folder, and keys are made there"
+            )
         answer = self._run(keys / files.EVALUATION, client.encrypt(inputs))
         return client.decrypt(answer, batch=files.sample_count(interface, inputs))
 
@@ -84,7 +96,7 @@ class RemoteServer:
                     content += chunk
                     if len(content) > MAX_ANSWER:
                         raise MalformedArtefact(f"the server's answer is larger than {MAX_ANSWER} bytes")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise InvalidInput(f"{self._http.base_url}: {error or type(error).__name__}") from error
         if response.status_code == 404:
             raise MissingKey(_reason(bytes(content)))

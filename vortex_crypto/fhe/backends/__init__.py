@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vortex_crypto.container import Array, Artefact
@@ -29,6 +29,10 @@ ROSTER = {
     "vortex": "vortex_crypto.fhe.backends.vortex",
 }
 """Back ends by name; a new one is a line here and the module it names."""
+
+
+MAX_CIPHERTEXT_BYTES = 16 << 30
+"""Of the inputs and outputs of a program together; a client makes no more, whatever a server says."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +85,29 @@ class Needs:
     inputs: tuple[tuple[str, int], ...]
     outputs: tuple[tuple[str, int], ...]
 
-    def fitting(self, parameters: Parameters) -> Needs:
-        """These needs, if those parameters can meet them.
+    def fitting(self, parameters: Parameters, capabilities: Capabilities) -> Needs:
+        """These needs, if those parameters can meet them, and a client's memory too: a server wrote them.
 
         Raises:
-            MalformedArtefact: they name more slots or higher levels than there are.
+            MalformedArtefact: they name more slots or higher levels than there are, or more keys or ciphertexts than
+                the planner would ever ask for.
         """
-        single = (self.keys.relinearization or 0, self.keys.conjugation or 0)
+        single = (self.keys.relinearization, self.keys.conjugation)
         named = [level for _, level in (*self.inputs, *self.outputs)]
-        highest = max((*named, *self.keys.rotations.values(), *single))
+        highest = max((*named, *self.keys.rotations.values(), *(level or 0 for level in single)))
         if self.slots > parameters.slots or highest > parameters.max_level:
             raise MalformedArtefact(
                 f"a client's needs name {self.slots} slots and level {highest}; "
                 f"the parameters have {parameters.slots} and {parameters.max_level}"
+            )
+        levels = [level for level in (*self.keys.rotations.values(), *single) if level is not None]
+        keys = sum(capabilities.key_bytes(parameters, level) for level in levels)
+        allowed = 2 * capabilities.key_budget + 4 * capabilities.key_bytes(parameters, parameters.max_level)
+        ciphertexts = sum(16 * parameters.ring_degree * (level + 1) for level in named)
+        if keys > allowed or ciphertexts > MAX_CIPHERTEXT_BYTES:
+            raise MalformedArtefact(
+                f"a client's needs name {keys >> 20} MiB of keys (at most {allowed >> 20} are made) and "
+                f"{ciphertexts >> 20} MiB of ciphertexts (at most {MAX_CIPHERTEXT_BYTES >> 20})"
             )
         return self
 
@@ -135,7 +149,7 @@ class Needs:
 class KeySet:
     """A client's keys: `secret` stays, `evaluation` goes to the server."""
 
-    secret: Artefact
+    secret: Artefact = field(repr=False)
     evaluation: Artefact
 
 

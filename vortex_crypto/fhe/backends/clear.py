@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import MalformedArtefact
+from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact
 from vortex_crypto.fhe.backends import (
     Capabilities,
     KeySet,
@@ -48,13 +48,18 @@ class ClearClient:
 
     def encrypt(self, secret: Artefact, vectors: Sequence[Vector]) -> Artefact:
         """The vectors as they are."""
-        secret.expect(kind="secret-key", program=self.needs.program)
+        self._check(secret)
         return _wrapped(self.needs, "input", checked_vectors(vectors, self.needs))
 
     def decrypt(self, secret: Artefact, ciphertexts: Artefact) -> list[Vector]:
         """The vectors as they are."""
-        secret.expect(kind="secret-key", program=self.needs.program)
+        self._check(secret)
         return _unwrapped(self.needs, "output", ciphertexts)
+
+    def _check(self, secret: Artefact) -> None:
+        """Keys of a back end that does encrypt never lead to plaintext: whoever made them expects protection."""
+        if secret.expect(kind="secret-key", program=self.needs.program).meta.get("backend") != "clear":
+            raise ArtefactMismatch("these keys are of a back end that encrypts; the clear back end hides nothing")
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class ClearBackend:
     capabilities: Capabilities = Capabilities(protects=False)  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> ClearClient:
-        return ClearClient(parameters, needs.fitting(parameters))
+        return ClearClient(parameters, needs.fitting(parameters, self.capabilities))
 
     def server(self, plan: CkksPlan, *, seed: int | None = None) -> ClearServer:
         return ClearServer(plan, seed)

@@ -343,7 +343,7 @@ class TensealBackend:
     capabilities: Capabilities = Capabilities(max_log_n=15)  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> TensealClient:
-        return TensealClient(parameters, needs.fitting(parameters))
+        return TensealClient(parameters, needs.fitting(parameters, self.capabilities))
 
     def server(self, plan: CkksPlan) -> TensealServer:
         return TensealServer(plan)

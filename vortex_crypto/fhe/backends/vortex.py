@@ -289,7 +289,7 @@ class VortexBackend:
     )
 
     def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:
-        return VortexClient(parameters, needs.fitting(parameters), threads)
+        return VortexClient(parameters, needs.fitting(parameters, self.capabilities), threads)
 
     def server(self, plan: CkksPlan, *, threads: int = 0) -> VortexServer:
         return VortexServer(plan, threads)
