@@ -122,6 +122,31 @@ def test_a_contract_is_written(public: Path, tmp_path: Path):
     assert facts["insecure_setup"] is True
 
 
+def test_a_contract_checks_inputs_and_the_model(public: Path, private: Path, tmp_path: Path):
+    target = tmp_path / "V.sol"
+    vortex("export-verifier", "--public", public / "keys/public", "-o", target)
+    assert "revert InputOutOfRange();" in target.read_text()
+    vortex("export-verifier", "--public", private / "keys/public", "-o", target)
+    assert "return false;" in target.read_text()
+    for name in ("verifying.key", "program.statement"):
+        (tmp_path / name).write_bytes((private / "keys/public" / name).read_bytes())
+    with pytest.raises(VortexError, match=r"weights\.commitment"):  # else it would accept any model
+        vortex("export-verifier", "--public", tmp_path, "-o", target)
+
+
+def test_other_weights_are_not_proved_under_the_same_mask(private: Path, tmp_path: Path):
+    model = container.read(private / "model.zk")
+    weights = {name: [str(int(v) + 1) for v in values] for name, values in model.meta["weights"].items()}
+    altered = Artefact(model.kind, model.program, {**model.meta, "weights": weights}, model.arrays)
+    container.write(tmp_path / "model.zk", altered)
+    with pytest.raises(ArtefactMismatch, match="fresh mask"):
+        vortex(
+            "prove", tmp_path / "model.zk", CIRCUITS / "digits_mlp/samples.npz", "--rows", "0:1",
+            "--keys", private / "keys", "-o", tmp_path / "x.proof",
+        )  # fmt: skip
+    assert not (tmp_path / "x.proof").exists()
+
+
 def test_keys_are_not_overwritten(public: Path):
     with pytest.raises(InvalidInput, match="exists"):
         vortex("setup", public / "model.zk", "-o", public / "keys")

@@ -166,6 +166,14 @@ def test_scalars_that_are_not_reduced_revert(case: Case) -> None:
         assert case.call(words, [value]).error == "ScalarNotBelowR"
 
 
+def test_inputs_out_of_range_revert(case: Case) -> None:
+    words, (value,) = solidity.proof_words(case.good.proof), case.good.public
+    for low, bits, inside in ((value, 1, True), (-9, 10, True), (value + 1, 9, False), (value - 8, 3, False)):
+        contract = case.compile(solidity.export_verifier(case.key.verifying, ranges=[(low, bits)]))
+        outcome = case.call(words, [value], contract)
+        assert outcome.accepted if inside else outcome.error == "InputOutOfRange"
+
+
 def test_points_that_are_not_valid_revert(case: Case) -> None:
     words, public = solidity.proof_words(case.good.proof), list(case.good.public)
     finite = [0, 6, *range(8 if not case.persistent else 10, len(words), 2)]

@@ -16,7 +16,7 @@ import typer
 from vortex_crypto import container
 from vortex_crypto.cli.console import Json, Rows, emit, err, progress, read_rows, size
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import InvalidInput, MalformedArtefact
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 
 if TYPE_CHECKING:
     from vortex_crypto.nn.compile_zk import ZkProgram
@@ -133,6 +133,7 @@ def prove(
     with progress("proving") as report:
         receipt = loaded.prove(key, arrays, masks=masks, progress=_stages(report), threads=threads)
     seconds = perf_counter() - start
+    _same_model(keys / PUBLIC, loaded.hash, receipt.proof)
     artefact = receipt.to_artefact(loaded.hash)
     container.write(
         output, Artefact(artefact.kind, artefact.program, artefact.meta, artefact.arrays, key.verifying.insecure)
@@ -172,7 +173,9 @@ def verify(
     seconds = perf_counter() - start
     statement = interface.statement(values)
     if inputs is not None:
-        valid = valid and _about(interface, statement, read_rows(inputs, [p.name for p in interface.inputs], rows))
+        arrays = read_rows(inputs, [port.name for port in interface.inputs], rows)
+        arrays = {port.name: _one_sample(arrays[port.name], port) for port in interface.inputs}
+        valid = interface.is_about(values, arrays) and valid
     facts: dict[str, Any] = {
         "valid": valid,
         "program": interface.program,
@@ -191,14 +194,19 @@ def export_verifier(
     name: Annotated[str, typer.Option(help="Name of the contract.")] = "Verifier",
     as_json: Json = False,
 ) -> None:
-    """Write a Solidity contract that verifies this program's proofs."""
+    """Write a Solidity contract that verifies this program's proofs, and that public inputs are in range."""
+    from vortex_crypto.nn.compile_zk import INTERFACE, ZkInterface
     from vortex_crypto.zk.groth16 import serialize
     from vortex_crypto.zk.groth16.solidity import export_verifier as source
 
     artefact = container.read(public / VERIFYING)
     key = serialize.verifying_key_from_artefact(artefact)
-    expected = _commitment(public, key.program) if (public / COMMITMENT).exists() else None
-    text = source(key, name=name, expected=expected)
+    interface = ZkInterface.from_artefact(
+        container.read(public / STATEMENT).expect(kind=INTERFACE, program=key.program)
+    )
+    persistent = any(commitment.persistent for commitment in key.commitments)
+    expected = _commitment(public, key.program) if persistent else None
+    text = source(key, name=name, expected=expected, ranges=interface.public_ranges)
     with container.replacing(output) as temporary:
         temporary.write_text(text)
     emit(
@@ -218,24 +226,26 @@ def _one_sample(array: np.ndarray[Any, Any], port: Any) -> np.ndarray[Any, Any]:
     return array.reshape(port.shape)
 
 
-def _about(interface: Any, statement: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> bool:
-    if interface.private_inputs:
-        raise InvalidInput("this program hides its inputs, so --input has nothing to compare with")
-    return all(
-        np.array_equal(
-            port.restore(port.quantise(_one_sample(arrays[port.name], port))).reshape(-1),
-            statement.inputs[port.name].reshape(-1),
-        )
-        for port in interface.inputs
-    )
-
-
 def _commitment(public: Path, program: str) -> dict[str, np.ndarray[Any, Any]]:
     artefact = container.read(public / COMMITMENT).expect(kind=COMMITMENT_KIND, program=program)
     point = artefact.arrays.get("weights")
     if point is None or point.dtype != np.uint64 or point.shape != (2, 4):
         raise MalformedArtefact(f"{public / COMMITMENT}: a commitment is one point of G1")
     return {"weights": point}
+
+
+def _same_model(public: Path, program: str, proof: Any) -> None:
+    """Nothing, if the proof's commitment is the published one, where that is at hand.
+
+    A proof of other weights under the same mask is valid for nobody, and would tell how they differ.
+    """
+    if not len(proof.commitments) or not (public / COMMITMENT).exists():
+        return
+    if not np.array_equal(proof.commitments[0], _commitment(public, program)["weights"]):
+        raise ArtefactMismatch(
+            f"the program's weights are not those that {public / COMMITMENT} commits to; run `setup` into another "
+            "folder, which draws a fresh mask"
+        )
 
 
 def _write_snarkjs(folder: Path, key: Any, receipt: Any) -> None:

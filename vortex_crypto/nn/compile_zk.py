@@ -9,6 +9,7 @@ program.interface.verify(key.verifying, receipt.proof, receipt.public, expected=
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -90,17 +91,46 @@ class ZkInterface:
     private_inputs: bool
     private_weights: bool
 
+    @property
+    def public_ranges(self) -> tuple[tuple[int, int], ...]:
+        """(low, bits) of each public input: the circuit leaves it to verifiers to check them, contracts included."""
+        ports = () if self.private_inputs else self.inputs
+        return tuple(pair for port in ports for pair in zip(port.low.tolist(), port.bits.tolist(), strict=True))
+
     def statement(self, public: Sequence[int]) -> Statement:
         """The public values as tensors.
 
         Raises:
-            InvalidInput: their count does not fit, or a public input is outside of its range.
+            InvalidInput: their count does not fit, one is not in [0, r), or a public input is outside of its range.
         """
+        inputs, parts = self._integers(public)
+        outputs = {
+            o.name: np.ldexp(values.astype(np.float64), -o.fraction).reshape(o.shape)
+            for o, values in zip(self.outputs, parts, strict=True)
+        }
+        reals = {p.name: p.restore(inputs[p.name]).reshape(p.shape) for p in self.inputs if p.name in inputs}
+        return Statement(reals, outputs)
+
+    def is_about(self, public: Sequence[int], inputs: Mapping[str, Array]) -> bool:
+        """Whether the public inputs are these real ones, quantised (and so saturated) as the prover quantises them.
+
+        Raises:
+            InvalidInput: the program hides its inputs, or as `statement`.
+        """
+        if self.private_inputs:
+            raise InvalidInput("this program hides its inputs, so there is nothing to compare with")
+        given, _ = self._integers(public)
+        return all(np.array_equal(given[p.name], p.quantise(inputs[p.name]).reshape(-1)) for p in self.inputs)
+
+    def _integers(self, public: Sequence[int]) -> tuple[dict[str, Array], list[Array]]:
+        """Public inputs by name, and outputs in order, as int64."""
         ports = () if self.private_inputs else self.inputs
-        sizes = [len(port.low) for port in ports] + [int(np.prod(o.shape)) for o in self.outputs]
+        sizes = [len(port.low) for port in ports] + [math.prod(o.shape) for o in self.outputs]
         if sum(sizes) != len(public):
             raise InvalidInput(f"the program has {sum(sizes)} public values, and {len(public)} are given")
-        centred = [value - MODULUS if value > MODULUS // 2 else value for value in public]
+        if any(not 0 <= value < MODULUS for value in public):
+            raise InvalidInput("a public value is not in [0, r)")
+        centred = [int(value) - MODULUS if value > MODULUS // 2 else int(value) for value in public]
         if any(abs(value) >= 1 << 62 for value in centred):
             raise InvalidInput("a public value is not a small integer, as this program's all are")
         parts = np.split(np.array(centred, dtype=np.int64), np.cumsum(sizes)[:-1])
@@ -108,12 +138,8 @@ class ZkInterface:
         for port, values in zip(ports, parts, strict=False):
             if ((values < port.low) | (values >= port.low + (np.int64(1) << port.bits))).any():
                 raise InvalidInput(f"public input {port.name!r} has an element outside of its range")
-            inputs[port.name] = port.restore(values).reshape(port.shape)
-        outputs = {
-            o.name: np.ldexp(values.astype(np.float64), -o.fraction).reshape(o.shape)
-            for o, values in zip(self.outputs, parts[len(ports) :], strict=True)
-        }
-        return Statement(inputs, outputs)
+            inputs[port.name] = values
+        return inputs, parts[len(ports) :]
 
     def verify(
         self, key: VerifyingKey, proof: Proof, public: Sequence[int], *, expected: Mapping[str, Array] | None = None
@@ -127,7 +153,8 @@ class ZkInterface:
         """
         if key.program != self.program:
             raise ArtefactMismatch("the verifying key belongs to another program than this interface")
-        if self.private_weights and WEIGHTS not in (expected or {}):
+        persistent = self.private_weights or any(commitment.persistent for commitment in key.commitments)
+        if persistent and WEIGHTS not in (expected or {}):
             raise InvalidInput(
                 "the model is private: pass expected={'weights': the model's published commitment}; "
                 "without it a proof says only that some model gives this output"
@@ -153,6 +180,8 @@ class ZkInterface:
         try:
             inputs = tuple(unpack_input(f"input{i}", p, artefact.arrays) for i, p in enumerate(meta["inputs"]))
             outputs = tuple(Output(str(n), tuple(map(int, s)), int(f)) for n, s, f in meta["outputs"])
+            if any(abs(o.fraction) > 1000 or min(o.shape, default=1) < 0 for o in outputs):
+                raise ValueError("an output has no sensible shape or exponent")
             flags = (bool(meta["private_inputs"]), bool(meta["private_weights"]))
         except GARBLED as error:
             raise MalformedArtefact(f"the interface lacks or garbles a part ({error})") from error

@@ -57,3 +57,12 @@ def test_what_does_not_fit_is_refused(key: VerifyingKey, committed: VerifyingKey
         solidity.export_verifier(committed, expected={"b": key.alpha_g1}, kernels=kernels)
     with pytest.raises(InvalidInput, match="no persistent commitment"):
         solidity.export_verifier(key, expected={"b": key.alpha_g1}, kernels=kernels)
+
+
+def test_ranges_are_checked_in_runs(key: VerifyingKey, kernels: FieldKernels) -> None:
+    pair = [(-8, 4), (-8, 4)][: key.n_public]
+    assert solidity.export_verifier(key, ranges=pair, kernels=kernels).count("revert InputOutOfRange();") == 1
+    assert "revert InputOutOfRange();" not in solidity.export_verifier(key, kernels=kernels)
+    for ranges in ([(0, 1)] * (key.n_public + 1), [(0, 0)], [(0, 253)]):
+        with pytest.raises(InvalidInput, match="ranges are given for"):
+            solidity.export_verifier(key, ranges=ranges, kernels=kernels)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from itertools import groupby
 from string import Template
 from typing import Any
 
@@ -43,6 +44,7 @@ def export_verifier(
     *,
     name: str = "Verifier",
     expected: Mapping[str, Array] | None = None,
+    ranges: Sequence[tuple[int, int]] = (),
     kernels: FieldKernels | None = None,
 ) -> str:
     """The source of a contract that verifies proofs of this key.
@@ -53,18 +55,22 @@ def export_verifier(
         expected: the points, uint64 [2, 4], that persistent commitments must equal, by name: what their owners
             published. They become constants of the contract, which returns false for any other; a persistent commitment
             that is not named here may be to anything.
+        ranges: (low, bits) of the first public values: the contract reverts where one is not in [low, low + 2^bits).
+            A circuit that leaves its public inputs to the verifier to check is sound for those alone.
         kernels: the engine.
 
     Raises:
-        InvalidInput: the name is no identifier, a commitment is unknown, or the statement is too large for a contract.
+        InvalidInput: the name is no identifier, a commitment is unknown, there are more ranges than public values, or
+            the statement is too large for a contract.
     """
     kernels = kernels or default_kernels()
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} is no name for a contract; letters, digits and _ are")
-    if len(key.ic) - 1 > MAX_STATEMENT:
+    checks = _ranges(key, ranges)
+    if len(key.ic) - 1 + len(checks) > MAX_STATEMENT:
         raise InvalidInput(
-            f"{len(key.ic) - 1} public values and challenges do not fit a contract, which takes {MAX_STATEMENT}; "
-            "make one public value the hash of the others"
+            f"{len(key.ic) - 1} public values and challenges and {len(checks)} runs of ranges do not fit a contract, "
+            f"which takes {MAX_STATEMENT} together; make one public value the hash of the others"
         )
     values = {
         "name": name,
@@ -72,7 +78,7 @@ def export_verifier(
         "notice": _INSECURE if key.insecure else _SECURE,
         "insecure": str(key.insecure).lower(),
         "parameter": f", uint256[{key.n_public}] calldata inputs" if key.n_public else "",
-        "check": _check(key, expected or {}),
+        "check": _check(key, expected or {}, checks),
         "constants": _constants(key, kernels),
     }
     if not key.commitments:
@@ -118,11 +124,25 @@ def _at(base: str, offset: int) -> str:
     return f"add({base}, {offset:#x})" if offset else base
 
 
-def _check(key: VerifyingKey, expected: Mapping[str, Array]) -> str:
-    """Solidity that refuses unreduced inputs, and commitments other than the expected ones."""
+def _ranges(key: VerifyingKey, ranges: Sequence[tuple[int, int]]) -> list[str]:
+    """A loop for each run of inputs of one range."""
+    if len(ranges) > key.n_public or any(not 0 < bits <= 252 for _, bits in ranges):
+        raise InvalidInput(f"{len(ranges)} ranges are given for {key.n_public} public values, each of 1 to 252 bits")
+    lines, start = [], 0
+    for (low, bits), run in groupby(ranges):
+        stop = start + len(list(run))
+        outside = f"addmod(inputs[i], {-low % R}, {R}) >= {1 << bits}"
+        lines.append(f"for (uint256 i = {start}; i < {stop}; ++i) if ({outside}) revert InputOutOfRange();")
+        start = stop
+    return lines
+
+
+def _check(key: VerifyingKey, expected: Mapping[str, Array], ranges: Sequence[str]) -> str:
+    """Solidity that refuses unreduced inputs, those out of range, and commitments other than the expected ones."""
     lines = []
     if key.n_public:
         lines.append(f"for (uint256 i = 0; i < {key.n_public}; ++i) if (inputs[i] >= {R}) revert ScalarNotBelowR();")
+    lines += ranges
     places = {k.name: place for place, k in enumerate(key.commitments) if k.persistent}
     unknown = sorted(set(expected) - set(places))
     if unknown:

@@ -13,6 +13,9 @@ contract $name {
     /// @notice An input is not below r: it would be a second name for another one.
     error ScalarNotBelowR();
 
+    /// @notice An input is outside of the range for which the program was made.
+    error InputOutOfRange();
+
     /// @notice A point of the proof is not reduced, not on its curve, or not in its subgroup.
     error InvalidPoint();
 
