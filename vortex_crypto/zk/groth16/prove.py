@@ -106,7 +106,7 @@ def prove_witness(
 def fresh_mask() -> int:
     """A mask for a persistent commitment, from the operating system: keep it secret, and use it for every proof.
 
-    It belongs to one set of values: two commitments under one mask tell how their values differ to whoever can guess it.
+    It belongs to one set of values: commitments to two under one mask confirm a guess of how they differ.
     """
     return secrets.randbelow(R)
 
