@@ -288,7 +288,7 @@ def read_arrays(path: Source, names: tuple[str, ...]) -> dict[str, Array]:
     try:
         if _unpacked_size(path) > MAX_INPUT_BYTES:
             raise InvalidInput(f"{path}: larger than {MAX_INPUT_BYTES} bytes")
-        loaded = np.load(path, allow_pickle=False)
+        loaded = _load(path)
         if isinstance(loaded, np.ndarray):
             arrays = {names[0]: loaded} if len(names) == 1 else {}
         else:
@@ -299,6 +299,15 @@ def read_arrays(path: Source, names: tuple[str, ...]) -> dict[str, Array]:
     if missing := [name for name in names if name not in arrays]:
         raise InvalidInput(f"{path}: the inputs {missing} are missing; use an .npz file with one array for each input")
     return arrays
+
+
+def _load(path: Source) -> Any:
+    """What `np.load` gives; other files are refused here, as NumPy would advise to unpickle them."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+    if not (start.startswith(b"PK") or start == b"\x93NUMPY"):
+        raise ValueError("it is of another format")
+    return np.load(path, allow_pickle=False)
 
 
 def _unpacked_size(path: Source) -> int:

@@ -364,9 +364,12 @@ Out<u64> weighted_sums(Ring& ring, const std::vector<nb::list>& weights, const s
 // values float64 [.., (2,) 2 n]: complex numbers as pairs, extended: high parts then low parts.
 Out<double> special_fft(Ring& ring, const In<double>& values, const In<double>& roots, size_t n, bool inverse, bool extended) {
     const size_t length = (extended ? 4 : 2) * n;
+    if (n == 0 || (n & (n - 1)) != 0 || n > ring.degree()) {
+        refuse("the special FFT takes a power of two of slots, at most the ring's degree");
+    }
     const std::vector<const double*> in = rows_of(values, length), table = rows_of(roots, length);
-    if (n == 0 || (n & (n - 1)) != 0 || table.size() != 1) {
-        refuse("the special FFT takes a power of two of slots and its table of roots");
+    if (table.size() != 1) {
+        refuse("the special FFT takes one table of roots");
     }
     Made<double> out = make<double>(ring, shape_of(values));
     unlocked([&] { ring.special_fft(out.rows, in, table[0], n, inverse, extended); });

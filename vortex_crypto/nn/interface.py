@@ -215,8 +215,10 @@ class Interface:
             InvalidInput: another number of vectors, or of slots.
         """
         expected = sum(len(port.ciphertexts) for port in self.outputs)
-        if len(vectors) != expected or not 1 <= batch <= self.lanes:
-            raise InvalidInput(f"{expected} vectors and 1 to {self.lanes} samples make the outputs, not {len(vectors)}")
+        if not 1 <= batch <= self.lanes:
+            raise InvalidInput(f"a batch has 1 to {self.lanes} samples, not {batch}")
+        if len(vectors) != expected:
+            raise InvalidInput(f"{expected} vectors make the outputs, not {len(vectors)}")
         if any(np.shape(vector) != (self.needs.slots,) for vector in vectors):
             raise InvalidInput(f"a decrypted vector has {self.needs.slots} slots")
         results, start = dict[str, Array](), 0

@@ -2,21 +2,21 @@
 
 SEAL's Python classes load and save files only, so every byte passes through a private directory (in memory where there
 is one) that is removed in all cases. Inputs are encrypted under the secret key, which halves them on the wire, and only
-the Galois keys that the program needs are made, each an object of its own.
+the Galois keys that the program needs are made, each an object of its own. This module is the server's side; the
+client's is `tenseal_client`, imported when a client is made.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,11 +31,9 @@ from vortex_crypto.errors import (
 )
 from vortex_crypto.fhe.backends import (
     Capabilities,
-    KeySet,
     Needs,
     Progress,
     checked_ciphertexts,
-    checked_vectors,
     ciphertexts_of,
 )
 from vortex_crypto.fhe.circuit import Circuit, Instruction, Op, Plain, Vector
@@ -43,6 +41,9 @@ from vortex_crypto.fhe.interpret.keys import galois_element
 from vortex_crypto.fhe.interpret.levels import State
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
+
+if TYPE_CHECKING:
+    from vortex_crypto.fhe.backends.tenseal_client import TensealClient
 
 GENERATOR = 3
 """SEAL orders the slots by powers of 3."""
@@ -60,7 +61,7 @@ def _sealapi() -> Any:
 
 
 @lru_cache(maxsize=4)
-def _context(parameters: Parameters) -> Context:
+def context_of(parameters: Parameters) -> Context:
     return Context(parameters)
 
 
@@ -115,65 +116,6 @@ class Context:
 
 
 @dataclass(frozen=True)
-class TensealClient:
-    """Makes keys, encrypts and decrypts."""
-
-    parameters: Parameters
-    needs: Needs
-
-    @property
-    def _context(self) -> Context:
-        return _context(self.parameters)
-
-    def keygen(self) -> KeySet:
-        """A secret key, and the relinearisation and Galois keys that the program needs."""
-        context, needs = self._context, self.needs
-        maker = context.seal.KeyGenerator(context.context)
-        meta = {"backend": "tenseal", "parameters": self.parameters.hash, "key": secrets.token_hex(16)}
-        arrays: dict[str, Array] = {}
-        if needs.keys.relinearization is not None:
-            arrays["relinearization"] = _saved(maker.create_relin_keys(), context.key_limit())
-        for element in _elements(needs, self.parameters):
-            arrays[f"galois/{element}"] = _saved(maker.create_galois_keys([element]), context.key_limit())
-        secret = {"secret": _saved(maker.secret_key(), context.ciphertext_limit())}
-        insecure = self.parameters.insecure
-        return KeySet(
-            Artefact("secret-key", needs.program, meta, secret, insecure),
-            Artefact("evaluation-keys", needs.program, meta, arrays, insecure),
-        )
-
-    def encrypt(self, secret: Artefact, vectors: Sequence[Vector]) -> Artefact:
-        """Encrypt under the secret key, each vector at the level its input needs."""
-        context, needs = self._context, self.needs
-        encryptor = context.seal.Encryptor(context.context, self._secret_key(secret))
-        arrays = []
-        for vector, (_, level) in zip(checked_vectors(vectors, needs), needs.inputs, strict=True):
-            plaintext = context.encode(vector, level, float(self.parameters.scale(level)))
-            arrays.append(_saved(encryptor.encrypt_symmetric(plaintext), context.ciphertext_limit()))
-        meta = {"backend": "tenseal", "key": secret.meta["key"]}
-        return ciphertexts_of(needs, "input", arrays, meta, insecure=self.parameters.insecure)
-
-    def decrypt(self, secret: Artefact, ciphertexts: Artefact) -> list[Vector]:
-        """Decrypt the outputs; the mean is taken over the repetitions of the circuit's slots."""
-        context, needs = self._context, self.needs
-        decryptor = context.seal.Decryptor(context.context, self._secret_key(secret))
-        results = []
-        for ciphertext in _loaded_ciphertexts(context, needs, "output", ciphertexts, secret.meta["key"]).values():
-            plaintext = context.seal.Plaintext()
-            decryptor.decrypt(ciphertext, plaintext)
-            decode = context.encoder.decode_complex if needs.complex_values else context.encoder.decode_double
-            results.append(np.asarray(decode(plaintext)).reshape(-1, needs.slots).mean(axis=0))
-        return results
-
-    def _secret_key(self, artefact: Artefact) -> Any:
-        _checked_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
-        context = self._context
-        key = context.seal.SecretKey()
-        limit = context.ciphertext_limit()
-        return _loaded(key, context, artefact.arrays.get("secret"), "the secret key", limit)
-
-
-@dataclass(frozen=True)
 class TensealServer:
     """Holds a plan; has no way to decrypt."""
 
@@ -186,22 +128,22 @@ class TensealServer:
             MissingKey: one the program needs is not among them.
         """
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
-        _checked_meta(evaluation, self.plan.parameters)
-        context = _context(self.plan.parameters)
+        checked_meta(evaluation, self.plan.parameters)
+        context = context_of(self.plan.parameters)
         relinearization = None
         if self.plan.keys.relinearization is not None:
-            loaded = self._key(context, evaluation, "relinearization", context.seal.RelinKeys())
-            relinearization = _checked_key(loaded, context, 2, "relinearization")
+            key = self._key(context, evaluation, "relinearization", context.seal.RelinKeys())
+            relinearization = _checked_key(key, context, 2, "relinearization")
         galois = {}
-        for element in _elements(self.plan.needs, self.plan.parameters):
-            loaded = self._key(context, evaluation, f"galois/{element}", context.seal.GaloisKeys())
-            galois[element] = _checked_key(loaded, context, element, f"galois/{element}")
+        for element in galois_elements(self.plan.needs, self.plan.parameters):
+            key = self._key(context, evaluation, f"galois/{element}", context.seal.GaloisKeys())
+            galois[element] = _checked_key(key, context, element, f"galois/{element}")
         return TensealSession(self.plan, evaluation.meta["key"], relinearization, galois)
 
     def _key(self, context: Context, evaluation: Artefact, name: str, empty: Any) -> Any:
         if name not in evaluation.arrays:
             raise MissingKey(f"the evaluation keys hold no key {name!r}, which the program needs; make them anew")
-        return _loaded(empty, context, evaluation.arrays[name], f"key {name!r}", context.key_limit())
+        return loaded(empty, context, evaluation.arrays[name], f"key {name!r}", context.key_limit())
 
 
 @dataclass(frozen=True)
@@ -215,12 +157,12 @@ class TensealSession:
 
     @cached_property
     def _context(self) -> Context:
-        return _context(self.plan.parameters)
+        return context_of(self.plan.parameters)
 
     def run(self, ciphertexts: Artefact, progress: Progress | None = None) -> Artefact:
         """Run the plan; a wire is freed after its last use."""
         context, needs, circuit = self._context, self.plan.needs, self.plan.circuit
-        inputs = _loaded_ciphertexts(context, needs, "input", ciphertexts, self.key)
+        inputs = loaded_ciphertexts(context, needs, "input", ciphertexts, self.key)
         run = _Run(context, circuit, self.plan.states, self)
         last = circuit.last_uses()
         for number, i in enumerate(circuit.instructions):
@@ -231,7 +173,7 @@ class TensealSession:
             for wire in {*i.args, *i.outs}:
                 if last[wire] <= number:
                     del run.wires[wire]
-        arrays = [_saved(run.wires[wire], context.ciphertext_limit()) for _, wire in circuit.outputs]
+        arrays = [saved(run.wires[wire], context.ciphertext_limit()) for _, wire in circuit.outputs]
         meta = {"backend": "tenseal", "key": self.key}
         return ciphertexts_of(needs, "output", arrays, meta, insecure=self.plan.parameters.insecure)
 
@@ -343,6 +285,8 @@ class TensealBackend:
     capabilities: Capabilities = Capabilities(max_log_n=15)  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> TensealClient:
+        from vortex_crypto.fhe.backends.tenseal_client import TensealClient
+
         return TensealClient(parameters, needs.fitting(parameters, self.capabilities))
 
     def server(self, plan: CkksPlan) -> TensealServer:
@@ -359,33 +303,33 @@ def _guarded(run: _Run, i: Instruction) -> Any:
         raise VortexError(f"SEAL could not run {i.op.name} of {i.origin or 'the circuit'}: {error}") from error
 
 
-def _elements(needs: Needs, parameters: Parameters) -> list[int]:
+def galois_elements(needs: Needs, parameters: Parameters) -> list[int]:
     degree = parameters.ring_degree
     elements = [galois_element(step, degree, generator=GENERATOR) for step in needs.keys.rotations]
     return elements + ([2 * degree - 1] if needs.keys.conjugation is not None else [])
 
 
-def _checked_meta(artefact: Artefact, parameters: Parameters) -> None:
+def checked_meta(artefact: Artefact, parameters: Parameters) -> None:
     if artefact.meta.get("backend") != "tenseal" or artefact.meta.get("parameters") != parameters.hash:
         raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
     if not isinstance(artefact.meta.get("key"), str):
         raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
 
 
-def _checked_key(loaded: Any, context: Context, index: int, name: str) -> Any:
-    if list(loaded.parms_id()) != list(context.context.key_parms_id()) or not loaded.has_key(index):
+def _checked_key(key: Any, context: Context, index: int, name: str) -> Any:
+    if list(key.parms_id()) != list(context.context.key_parms_id()) or not key.has_key(index):
         raise MalformedArtefact(f"key {name!r} holds another key than its name says")
-    return loaded
+    return key
 
 
-def _loaded_ciphertexts(context: Context, needs: Needs, role: str, artefact: Artefact, key: str) -> dict[str, Any]:
+def loaded_ciphertexts(context: Context, needs: Needs, role: str, artefact: Artefact, key: str) -> dict[str, Any]:
     checked = checked_ciphertexts(artefact, needs, role, "tenseal")
     if artefact.meta.get("key") != key:
         raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")
     found = {}
     for name, level, array in checked:
         what = f"{role} {name!r}"
-        ciphertext = _loaded(context.seal.Ciphertext(), context, array, what, context.ciphertext_limit())
+        ciphertext = loaded(context.seal.Ciphertext(), context, array, what, context.ciphertext_limit())
         if ciphertext.size() != 2 or not ciphertext.is_ntt_form() or ciphertext.is_transparent():
             raise MalformedArtefact(f"{what} is no encryption of two polynomials")
         if list(ciphertext.parms_id()) != context.level_ids[level]:
@@ -396,7 +340,7 @@ def _loaded_ciphertexts(context: Context, needs: Needs, role: str, artefact: Art
     return found
 
 
-def _loaded(empty: Any, context: Context, data: Array | None, what: str, limit: int) -> Any:
+def loaded(empty: Any, context: Context, data: Array | None, what: str, limit: int) -> Any:
     """Let SEAL parse bytes from outside; it checks every coefficient against its modulus."""
     if data is None or data.dtype != np.uint8 or data.ndim != 1 or not 0 < data.size <= limit:
         raise MalformedArtefact(f"{what} is missing, or no byte string of at most {limit} bytes")
@@ -410,7 +354,7 @@ def _loaded(empty: Any, context: Context, data: Array | None, what: str, limit: 
     return empty
 
 
-def _saved(savable: Any, limit: int) -> Array:
+def saved(savable: Any, limit: int) -> Array:
     with _private_file(limit) as path:
         savable.save(str(path))
         return np.fromfile(path, np.uint8)

@@ -1,17 +1,16 @@
 """The own CKKS scheme as a back end: regions run natively, keys and fresh ciphertexts travel as seed and half.
 
-Linear transforms are hoisted twice and polynomials are evaluated with exact scales of their own (`fhe.ckks`). The
-server's classes take evaluation keys and ciphertexts; there is no way to hand them a secret.
+Linear transforms are hoisted twice and polynomials are evaluated with exact scales of their own (`fhe.ckks`). This
+module is the server's side: it takes evaluation keys and ciphertexts and imports nothing that knows a secret; the
+client's is `vortex_client`, imported when a client is made.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vortex_crypto.arith import native
 from vortex_crypto.container import Array, Artefact
@@ -19,26 +18,25 @@ from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDep
 from vortex_crypto.fhe import rotations
 from vortex_crypto.fhe.backends import (
     Capabilities,
-    KeySet,
     Needs,
     Progress,
     checked_ciphertexts,
-    checked_vectors,
     ciphertexts_of,
 )
-from vortex_crypto.fhe.circuit import Chebyshev, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe.circuit import Chebyshev, Constant, Instruction, LinearTransform, Op
 from vortex_crypto.fhe.ckks import storage
-from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, SeededCiphertext
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encoder import Encoder
-from vortex_crypto.fhe.ckks.encryption import Encryptor, SeededCiphertext
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
-from vortex_crypto.fhe.ckks.keys import KeyGenerator, KeyNeeds, SecretKey
 from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.polynomial import chebyshev
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
+
+if TYPE_CHECKING:
+    from vortex_crypto.fhe.backends.vortex_client import VortexClient
 
 NAME = "vortex"
 PLAINTEXT_BYTES = 1 << 30
@@ -58,67 +56,8 @@ def _engine_name() -> str:
 
 
 @lru_cache(maxsize=8)
-def _context(parameters: Parameters, threads: int) -> Context:
+def context_of(parameters: Parameters, threads: int) -> Context:
     return Context(parameters, engine_name=_engine_name(), threads=threads)
-
-
-@dataclass(frozen=True)
-class VortexClient:
-    """Makes keys, encrypts and decrypts; `threads` = 0 takes all processors."""
-
-    parameters: Parameters
-    needs: Needs
-    threads: int = 0
-
-    @property
-    def _context(self) -> Context:
-        return _context(self.parameters, self.threads)
-
-    def keygen(self) -> KeySet:
-        """A secret key, and the switching keys that the program needs, each at the highest level it is used at."""
-        context, needs = self._context, self.needs
-        generator = KeyGenerator(context)
-        secret = generator.secret_key()
-        product, galois = generator.evaluation_keys(
-            secret, KeyNeeds(needs.keys.relinearization, _elements(needs, context))
-        )
-        named = {f"galois/{element}": key for element, key in galois.items()}
-        if product is not None:
-            named["relinearization"] = product
-        seeds, arrays = storage.key_arrays(named)
-        meta = {"backend": NAME, "parameters": self.parameters.hash, "key": secrets.token_hex(16)}
-        coefficients = {"secret": secret.coefficients.astype(np.int8)}
-        insecure = self.parameters.insecure
-        return KeySet(
-            Artefact("secret-key", needs.program, meta, coefficients, insecure),
-            Artefact("evaluation-keys", needs.program, {**meta, "seeds": seeds}, arrays, insecure),
-        )
-
-    def encrypt(self, secret: Artefact, vectors: Sequence[Vector]) -> Artefact:
-        """Encrypt under the secret key, each vector at the level its input needs."""
-        key, encryptor = self._secret_key(secret), Encryptor(self._context)
-        made = [
-            encryptor.encrypt(key, vector, level)
-            for vector, (_, level) in zip(checked_vectors(vectors, self.needs), self.needs.inputs, strict=True)
-        ]
-        meta = {"backend": NAME, "key": secret.meta["key"], "seeds": [each.seed for each in made]}
-        arrays = [each.half for each in made]
-        return ciphertexts_of(self.needs, "input", arrays, meta, insecure=self.parameters.insecure)
-
-    def decrypt(self, secret: Artefact, ciphertexts: Artefact) -> list[Vector]:
-        """Decrypt the outputs; the mean is taken over the repetitions of the circuit's slots."""
-        key, encryptor, needs = self._secret_key(secret), Encryptor(self._context), self.needs
-        results: list[Vector] = []
-        for name, level, array in checked_ciphertexts(ciphertexts, needs, "output", NAME):
-            _check_key(ciphertexts, secret.meta["key"])
-            ciphertext = storage.ciphertext(self._context, array, level, f"output {name!r}")
-            slots = encryptor.decrypt(key, ciphertext, needs.slots)
-            results.append(slots if needs.complex_values else slots.real)
-        return results
-
-    def _secret_key(self, artefact: Artefact) -> SecretKey:
-        _check_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
-        return SecretKey(storage.secret_coefficients(self._context, artefact.arrays.get("secret")))
 
 
 @dataclass(frozen=True)
@@ -136,8 +75,8 @@ class VortexServer:
             MissingKey: one the program needs is not among them.
         """
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
-        _check_meta(evaluation, self.plan.parameters)
-        context = _context(self.plan.parameters, self.threads)
+        check_meta(evaluation, self.plan.parameters)
+        context = context_of(self.plan.parameters, self.threads)
         seeds, arrays = evaluation.meta.get("seeds"), evaluation.arrays
         level = self.plan.keys.relinearization
         product = None
@@ -145,7 +84,7 @@ class VortexServer:
             product = storage.compressed_key(context, seeds, arrays, "relinearization", level).expand(context)
         galois = {
             element: storage.compressed_key(context, seeds, arrays, f"galois/{element}", level).expand(context)
-            for element, level in _elements(self.plan.needs, context).items()
+            for element, level in galois_elements(self.plan.needs, context).items()
         }
         keys = EvaluationKeys(product, galois)
         return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"])
@@ -153,7 +92,7 @@ class VortexServer:
     @cached_property
     def transforms(self) -> Mapping[int, Transform]:
         """The linear transforms made ready, by the number of their instruction."""
-        context, circuit = _context(self.plan.parameters, self.threads), self.plan.circuit
+        context, circuit = context_of(self.plan.parameters, self.threads), self.plan.circuit
         encoder, parameters = Encoder(context), self.plan.parameters
         found = {}
         for number, i in enumerate(circuit.instructions):
@@ -204,7 +143,7 @@ class VortexSession:
     def _inputs(self, artefact: Artefact) -> dict[str, Ciphertext]:
         needs, context = self.server.plan.needs, self.context
         checked = checked_ciphertexts(artefact, needs, "input", NAME)
-        _check_key(artefact, self.key)
+        check_key(artefact, self.key)
         seeds = artefact.meta.get("seeds")
         if not isinstance(seeds, list) or len(seeds) != len(checked):
             raise MalformedArtefact(f"{len(checked)} seeds should come with the ciphertexts")
@@ -289,6 +228,8 @@ class VortexBackend:
     )
 
     def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:
+        from vortex_crypto.fhe.backends.vortex_client import VortexClient
+
         return VortexClient(parameters, needs.fitting(parameters, self.capabilities), threads)
 
     def server(self, plan: CkksPlan, *, threads: int = 0) -> VortexServer:
@@ -298,7 +239,7 @@ class VortexBackend:
 BACKEND = VortexBackend()
 
 
-def _elements(needs: Needs, context: Context) -> dict[int, int]:
+def galois_elements(needs: Needs, context: Context) -> dict[int, int]:
     """Galois elements with the highest level each is used at."""
     found = {context.galois_element(step): level for step, level in needs.keys.rotations.items()}
     if needs.keys.conjugation is not None:
@@ -306,13 +247,13 @@ def _elements(needs: Needs, context: Context) -> dict[int, int]:
     return found
 
 
-def _check_meta(artefact: Artefact, parameters: Parameters) -> None:
+def check_meta(artefact: Artefact, parameters: Parameters) -> None:
     if artefact.meta.get("backend") != NAME or artefact.meta.get("parameters") != parameters.hash:
         raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
     if not isinstance(artefact.meta.get("key"), str):
         raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
 
 
-def _check_key(artefact: Artefact, key: str) -> None:
+def check_key(artefact: Artefact, key: str) -> None:
     if artefact.meta.get("key") != key:
         raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")

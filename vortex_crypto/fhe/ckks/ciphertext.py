@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vortex_crypto.arith.ring.kernels import Basis, Residues
+
+if TYPE_CHECKING:
+    from vortex_crypto.fhe.ckks.context import Context
 
 _SAME_SCALE = Fraction(1, 1 << 60)
 
@@ -59,6 +63,20 @@ class Ciphertext:
         if level == self.level:
             return self
         return Ciphertext(self.parts[:, : level + 1], self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class SeededCiphertext:
+    """A fresh secret-key ciphertext as it travels: c0 uint64 [level + 1, N] NTT form; c1 is the seed's expansion."""
+
+    half: Residues
+    seed: bytes
+    scale: Fraction
+
+    def expand(self, context: Context) -> Ciphertext:
+        """The ciphertext itself."""
+        mask = context.ring.expand_uniform(self.seed, 0, context.basis(self.half.shape[0] - 1))
+        return Ciphertext(np.stack([self.half, mask]), self.scale)
 
 
 def same_scale(a: Fraction, b: Fraction) -> bool:

@@ -8,8 +8,6 @@ its results to itself needs nothing; one that shares them uses `flooding` or `ro
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,24 +15,10 @@ from numpy.typing import ArrayLike
 from vortex_crypto.arith.ring.kernels import Residues
 from vortex_crypto.arith.sampling import Sampler, fresh_seed
 from vortex_crypto.errors import InvalidInput
-from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, SeededCiphertext
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encoder import Encoder, Slots
 from vortex_crypto.fhe.ckks.keys import PublicKey, SecretKey
-
-
-@dataclass(frozen=True, eq=False)
-class SeededCiphertext:
-    """A fresh secret-key ciphertext as it travels: c0 uint64 [level + 1, N] NTT form; c1 is the seed's expansion."""
-
-    half: Residues
-    seed: bytes
-    scale: Fraction
-
-    def expand(self, context: Context) -> Ciphertext:
-        """The ciphertext itself."""
-        mask = context.ring.expand_uniform(self.seed, 0, context.basis(self.half.shape[0] - 1))
-        return Ciphertext(np.stack([self.half, mask]), self.scale)
 
 
 class Encryptor:
