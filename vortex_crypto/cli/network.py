@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
 def serve(
     program: Annotated[Path, typer.Argument(metavar="PROGRAM", help="What `compile --fhe` wrote.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8700,
-    clients: Annotated[int, typer.Option(help="Key sets kept in memory; the least recently used goes first.")] = 4,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8700,
+    clients: Annotated[int, typer.Option(min=1, help="Key sets in memory; the least recently used go first.")] = 4,
 ) -> None:
     """Serve a program: ciphertexts in, ciphertexts out. Holds weights and no way to decrypt."""
     try:

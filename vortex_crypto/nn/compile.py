@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -234,6 +235,10 @@ def compile_fhe(
         InvalidInput: neither calibration nor ranges for an input, or data that does not fit.
         ParameterRefused, OutOfLevels: no parameters are secure, deep and precise enough.
     """
+    if not 0 < precision_bits < math.inf:
+        raise InvalidInput(f"a precision of {precision_bits} bits cannot be aimed at; say a number above 0")
+    if batch is not None and batch < 1:
+        raise InvalidInput(f"a batch of {batch} samples; 1 is the least")
     context = Context(calibration, input_ranges, precision_bits, drop_tail)
     report_stage = progress or (lambda stage: None)
     model = graph
