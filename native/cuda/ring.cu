@@ -3,6 +3,7 @@
 // Everywhere: `limb` is blockIdx.y, the leading index blockIdx.z, and places run along x. `basis[limb]` is the position of
 // the limb's prime in the tables of the ring. N = 2^log_n.
 #include <device.hpp>
+#include <pass.hpp>
 #include "vortex/ntt.hpp"
 
 namespace vx {
@@ -13,35 +14,11 @@ struct Prime {
     u64 degree_inverse, degree_inverse_shoup;  // 1/N and floor((1/N) 2^64 / q)
 };
 
-__device__ __forceinline__ u32 reverse_bits(u32 x, u32 bits) {
-    x = (x >> 1 & 0x55555555u) | (x & 0x55555555u) << 1;
-    x = (x >> 2 & 0x33333333u) | (x & 0x33333333u) << 2;
-    x = (x >> 4 & 0x0f0f0f0fu) | (x & 0x0f0f0f0fu) << 4;
-    x = (x >> 8 & 0x00ff00ffu) | (x & 0x00ff00ffu) << 8;
-    return bits ? (x >> 16 | x << 16) >> (32 - bits) : 0;
-}
-
 // Where place j of p(X^g) in NTT form comes from.
 __device__ __forceinline__ u32 galois_place(u32 j, u32 galois_element, u32 log_n) {
     const u32 exponent = galois_element * (2 * reverse_bits(j, log_n) + 1) & ((2u << log_n) - 1);
     return reverse_bits((exponent - 1) / 2, log_n);
 }
-
-// One pass of a transform: the stages first .. first + log_rows - 1. A block holds a tile of 2^log_rows rows, a stride of
-// `1 << log_stride` places apart, and 2^log_columns neighbouring columns.
-struct Pass {
-    u32 log_n, first, log_rows, log_columns;
-
-    __device__ __forceinline__ u32 log_stride() const { return log_n - first - log_rows; }
-    // Which block of the stage `first` the tile lies in.
-    __device__ __forceinline__ u32 block(u32 tile) const { return tile >> (log_stride() - log_columns); }
-    // The place of entry e = row 2^log_columns + column.
-    __device__ __forceinline__ u32 place(u32 tile, u32 e) const {
-        const u32 column = (tile & ((1u << (log_stride() - log_columns)) - 1)) << log_columns;
-        const u32 row = e >> log_columns;
-        return (block(tile) << (log_n - first)) + column + (row << log_stride()) + (e & ((1u << log_columns) - 1));
-    }
-};
 
 constexpr u32 tile_size = 2048;
 

@@ -2,7 +2,7 @@
 //
 // Blocks run one after another and threads of a block as fibers that change at barriers. One schedule is enough: whether
 // two accesses conflict is decided by their threads, their blocks and the barriers between them, from a shadow cell for
-// every four bytes, and not by the order in which they happened to run. Two accesses to the same cell, one of them a
+// every byte or four, and not by the order in which they happened to run. Two accesses to the same cell, one of them a
 // write, by different threads conflict when they are in different blocks, or in one block with no barrier between them.
 #include "emulator.hpp"
 
@@ -26,7 +26,7 @@ Dim thread_index, block_index, block_size, grid_size;
 
 namespace {
 
-constexpr size_t stack_bytes = 256 << 10, granule = 4;
+constexpr size_t stack_bytes = 256 << 10;
 constexpr uint32_t many = ~0u;
 
 // Numbers of blocks, threads and epochs count from 1; 0 is nobody.
@@ -41,6 +41,7 @@ struct Region {
     size_t size;
     bool shared;
     int number;
+    size_t granule;  // bytes a cell: what the smallest access to it has
     std::vector<Cell> cells;
 };
 struct Fiber {
@@ -100,7 +101,7 @@ bool conflicts(const Mark& mark, bool shared) {
 }
 
 [[noreturn]] void race(const Region& region, size_t cell, const Mark& other, const char* verbs) {
-    fail("race: %s at offset %zu of %s %d, with thread %d of block %d", verbs, cell * granule, kind(region),
+    fail("race: %s at offset %zu of %s %d, with thread %d of block %d", verbs, cell * region.granule, kind(region),
          region.number, (int)other.thread - 1, (int)other.block - 1);
 }
 
@@ -116,7 +117,7 @@ void touch(Region& region, size_t index, bool write) {
     if (region.shared && cell.reader.block && cell.reader.block != current_block) cell = {};
     if (!write) {
         if (conflicts(cell.writer, region.shared)) race(region, index, cell.writer, "reads what another thread writes");
-        if (region.shared && !cell.writer.block) fail("reads shared array %d at offset %zu, never written", region.number, index * granule);
+        if (region.shared && !cell.writer.block) fail("reads shared array %d at offset %zu, never written", region.number, index * region.granule);
         note(cell.reader);
         return;
     }
@@ -175,10 +176,10 @@ void run_block(uint32_t threads) {
     } while (!failed && !all_done_or_released(threads));
 }
 
-void add_regions(void* const* begins, const size_t* sizes, int count, bool shared) {
+void add_regions(void* const* begins, const size_t* sizes, const size_t* granules, int count, bool shared) {
     for (int i = 0; i < count; ++i) {
-        regions.push_back({static_cast<const char*>(begins[i]), sizes[i], shared, i, {}});
-        regions.back().cells.resize((sizes[i] + granule - 1) / granule);
+        regions.push_back({static_cast<const char*>(begins[i]), sizes[i], shared, i, granules[i], {}});
+        regions.back().cells.resize((sizes[i] + granules[i] - 1) / granules[i]);
     }
 }
 
@@ -217,7 +218,8 @@ void access(const void* pointer, size_t size, bool write) {
         if (!allowed_elsewhere(address, write)) out_of_bounds(address, size, write);
         return;
     }
-    const size_t first = (address - region->begin) / granule, last = (address + size - 1 - region->begin) / granule;
+    const size_t first = (address - region->begin) / region->granule;
+    const size_t last = (address + size - 1 - region->begin) / region->granule;
     for (size_t i = first; i <= last; ++i) touch(*region, i, write);
 }
 
@@ -228,8 +230,8 @@ using namespace vx::emulate;
 // Runs a kernel over a grid. `arrays` are the global buffers it may touch, `shared` the shared arrays of the library.
 // Returns 0, or 1 with what went wrong in `text`.
 extern "C" int vx_launch(const char* name, const uint32_t* shape, void** arguments, int argument_count,
-                         void* const* arrays, const size_t* array_sizes, int array_count, void* const* shared,
-                         const size_t* shared_sizes, int shared_count, char* text, size_t text_size) {
+                         void* const* arrays, const size_t* array_sizes, const size_t* array_granules, int array_count,
+                         void* const* shared, const size_t* shared_sizes, const size_t* shared_granules, int shared_count, char* text, size_t text_size) {
     kernel = vx_kernels;
     while (kernel->name && std::strcmp(kernel->name, name) != 0) ++kernel;
     if (!kernel->name || kernel->arguments != argument_count) {
@@ -240,8 +242,8 @@ extern "C" int vx_launch(const char* name, const uint32_t* shape, void** argumen
     block_size = {shape[3], 1, 1};
     kernel_arguments = arguments;
     regions.clear();
-    add_regions(arrays, array_sizes, array_count, false);
-    add_regions(shared, shared_sizes, shared_count, true);
+    add_regions(arrays, array_sizes, array_granules, array_count, false);
+    add_regions(shared, shared_sizes, shared_granules, shared_count, true);
     while (fibers.size() < block_size.x) fibers.push_back(std::make_unique<Fiber>());
     failed = false;
     current_block = 0;

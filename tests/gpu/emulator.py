@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.gpu import ptx
+from tests.gpu.nvrtc import compile_file
 from vortex_crypto.gpu import sources
 
 TREE = Path(__file__).parents[2]
@@ -39,7 +41,7 @@ class Emulator:
         self._library = ctypes.CDLL(str(library))
         self._threads, self.name = threads, name
         base = ctypes.addressof(ctypes.c_char.in_dll(self._library, "vx_kernels")) - _offset(library, "vx_kernels")
-        self._shared = [(base + at, size) for at, size in _shared_arrays(library)]
+        self._shared = [(base + at, size, 4) for at, size in _shared_arrays(library)]
 
     def owns(self, array: Any) -> bool:
         return False
@@ -68,7 +70,7 @@ class Emulator:
         for value in arguments:
             if isinstance(value, np.ndarray):
                 assert value.flags.c_contiguous, f"{kernel} is given an array that is not contiguous"
-                arrays.append((value.ctypes.data, value.nbytes))
+                arrays.append((value.ctypes.data, value.nbytes, min(value.itemsize, 4)))
                 slots.append(ctypes.c_uint64(value.ctypes.data))
             else:
                 slots.append({np.uint32: ctypes.c_uint32, np.uint64: ctypes.c_uint64}[type(value)](int(value)))
@@ -82,10 +84,11 @@ class Emulator:
             raise EmulatorError(text.value.decode())
 
 
-def _regions(regions: Sequence[tuple[int, int]]) -> tuple[Any, Any, int]:
+def _regions(regions: Sequence[tuple[int, int, int]]) -> tuple[Any, Any, Any, int]:
     n = len(regions)
-    begins, sizes = [begin for begin, _ in regions], [size for _, size in regions]
-    return (ctypes.c_void_p * n)(*begins), (ctypes.c_size_t * n)(*sizes), n
+    begins, sizes, granules = ([region[k] for region in regions] for k in range(3))
+    numbers = ctypes.c_size_t * n
+    return (ctypes.c_void_p * n)(*begins), numbers(*sizes), numbers(*granules), n
 
 
 def _symbols(library: Path) -> str:
@@ -144,7 +147,7 @@ def translation_unit(includes: Sequence[str], kernels: Sequence[str]) -> str:
 
 def emulate_source(source: str, kernels: dict[str, int]) -> Emulator:
     """Kernels given as the text of a .cu file, with the threads of their blocks."""
-    flags = (*CHECKED, f"-I{sources.root() / 'include'}")
+    flags = (*CHECKED, *(f"-I{sources.root() / folder}" for folder in ("include", "cuda")))
     library = compile_library(translation_unit([source], list(kernels)), flags)
     return Emulator(library, kernels, "block emulator")
 
@@ -154,3 +157,13 @@ def emulator() -> Emulator:
     """The engine's own kernels, compiled by g++."""
     text = "\n".join(sources.text(file) for file in sources.FILES)
     return emulate_source(text, {kernel.name: kernel.threads for kernel in sources.kernels().values()})
+
+
+@lru_cache(maxsize=1)
+def translated() -> Emulator:
+    """The PTX of the engine's kernels as C++, but for multi-scalar multiplication."""
+    files = ("ring.cu", "field.cu")
+    kernels = {kernel.name: kernel.threads for kernel in sources.kernels().values() if kernel.file in files}
+    unit = ptx.PRELUDE + "\n".join(ptx.translate(compile_file(file, "sm_90").ptx) for file in files)
+    library = compile_library(translation_unit([unit], list(kernels)), ("-O1", "-w", "-fno-toplevel-reorder"))
+    return Emulator(library, kernels, "block emulator, from PTX")

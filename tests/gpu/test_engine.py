@@ -1,4 +1,5 @@
-"""The CUDA engine against the definitions: its kernels on the block emulator, and on a device where there is one."""
+"""The CUDA engine against the definitions: its kernels on the block emulator, compiled by g++ and
+translated from PTX, and on a device where there is one."""
 
 from __future__ import annotations
 
@@ -8,14 +9,19 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from tests.arith.field import operands as make
+from tests.arith.field import test_kernels as field_template
 from tests.arith.ring.test_kernels import CASES, DEGREES, EDGES, Operands, assert_same, moduli
-from tests.gpu.emulator import COMPILER, emulator
+from tests.gpu.emulator import COMPILER, emulator, translated
 from vortex_crypto.arith.engine import Kernel
+from vortex_crypto.arith.field.bn254 import FR
+from vortex_crypto.arith.field.kernels import KERNELS as FIELD_KERNELS
 from vortex_crypto.arith.ring import KERNELS, RingKernels, engine
 from vortex_crypto.arith.ring.primes import ntt_primes_below
 from vortex_crypto.errors import MissingDependency
 from vortex_crypto.gpu.cupy_device import CupyDevice
 from vortex_crypto.gpu.device import Device
+from vortex_crypto.gpu.field import CudaKernels
 from vortex_crypto.gpu.ring import CudaEngine
 
 
@@ -27,13 +33,16 @@ def real_device() -> Device:
         pytest.skip(str(missing))
 
 
-DEVICES: dict[str, Callable[[], Device]] = {"emulator": emulator, "cuda": real_device}
+DEVICES: dict[str, Callable[[], Device]] = {"emulator": emulator, "ptx": translated, "cuda": real_device}
 ON = [
     pytest.param("emulator", marks=pytest.mark.skipif(COMPILER is None, reason="no g++")),
+    pytest.param("ptx", marks=pytest.mark.skipif(COMPILER is None, reason="no g++")),
     pytest.param("cuda", marks=pytest.mark.gpu),
 ]
 HOST_ONLY = ("special_", "sample_", "round_", "lift_", "expand_", "is_reduced")
 ON_DEVICE = [kernel for kernel in KERNELS if not kernel.name.startswith(HOST_ONLY)]
+
+FIELD_ON_DEVICE = [k for k in FIELD_KERNELS if k.name.startswith(("fr.", "fq.", "ntt", "csr", "g1.msm"))]
 
 
 @lru_cache(maxsize=32)
@@ -66,3 +75,25 @@ def test_transforms_of_every_size(log_degree: int, device: str) -> None:
     transformed = ring.ntt(x, basis)
     np.testing.assert_array_equal(transformed, definition.ntt(x, basis))
     np.testing.assert_array_equal(ring.intt(transformed, basis), x)
+
+
+@pytest.mark.parametrize("device", ON)
+@pytest.mark.parametrize("kernel", FIELD_ON_DEVICE, ids=lambda kernel: kernel.name)
+def test_field_kernels_compute_what_the_definition_says(kernel: Kernel, device: str) -> None:
+    if (kernel.name, device) == ("g1.msm", "ptx"):
+        pytest.skip("the PTX of multi-scalar multiplication is not translated")
+    engine = CudaKernels(DEVICES[device](), make.REFERENCE)
+    for number, (args, keywords) in enumerate(field_template._cases(kernel)):
+        wanted = kernel.reference(make.REFERENCE, *args, **keywords)
+        got = field_template._method(engine, kernel.name)(*args, **keywords)
+        assert field_template._same(got, wanted), f"{kernel.name}, case {number}"
+
+
+@pytest.mark.parametrize("device", ON)
+@pytest.mark.parametrize("log_n", [10, 11, 12])
+def test_field_transforms_of_more_than_one_pass(log_n: int, device: str) -> None:
+    engine = CudaKernels(DEVICES[device](), make.REFERENCE)
+    values, coset = make.elements(FR, 1 << log_n), make.elements(FR, 40, 3)[-1]
+    transformed = engine.ntt(values, coset=coset)
+    np.testing.assert_array_equal(transformed, make.REFERENCE.ntt(values, coset=coset))
+    np.testing.assert_array_equal(engine.ntt(transformed, coset=coset, inverse=True), values)

@@ -1,0 +1,209 @@
+// Vectors over Fr and Fq in Montgomery form, transforms and sparse products over Fr (vortex_crypto/arith/field/kernels.py
+// defines what each computes). Vectors have n elements; a step of 0 stands for one element that serves all places.
+#include <device.hpp>
+#include <pass.hpp>
+#include "vortex/bn254.hpp"
+#include "vortex/field.hpp"
+
+namespace vx {
+
+using Fr = Fp<bn254::FrModulus>;
+using Fq = Fp<bn254::FqModulus>;
+
+#define VX_EACH(i) for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (u64)gridDim.x * blockDim.x)
+
+constexpr u32 sum_threads = 256, fr_tile = 1024;
+
+// first * base^e.
+template <class F>
+__device__ __forceinline__ F power(F first, F base, u64 e) {
+    for (; e; e >>= 1) {
+        if (e & 1) first = first * base;
+        base = base.square();
+    }
+    return first;
+}
+
+// Montgomery's trick over every T-th element, T the threads of the grid; out, which is not a, holds the products of those
+// before. The inverse of zero is zero.
+template <class F>
+__device__ __forceinline__ void invert(F* out, const F* a, u64 n) {
+    const u64 threads = (u64)gridDim.x * blockDim.x, mine = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (mine >= n) return;
+    F product = F::one();
+    u64 i = mine;
+    for (;; i += threads) {
+        out[i] = product;
+        const F value = a[i];
+        if (!value.is_zero()) product = product * value;
+        if (n - i <= threads) break;
+    }
+    F inverse = product.inverse();
+    for (;; i -= threads) {
+        const F value = a[i];
+        if (value.is_zero()) {
+            out[i] = F::zero();
+        } else {
+            out[i] = inverse * out[i];
+            inverse = inverse * value;
+        }
+        if (i == mine) break;
+    }
+}
+
+// Each block leaves the sum of what its threads saw in out[blockIdx.x].
+template <class F>
+__device__ __forceinline__ void sum(F* out, const F* a, u64 n, F* parts) {
+    F total = F::zero();
+    VX_EACH(i) total = total + a[i];
+    parts[threadIdx.x] = total;
+    __syncthreads();
+    for (u32 half = sum_threads / 2; half; half /= 2) {
+        if (threadIdx.x < half) parts[threadIdx.x] = parts[threadIdx.x] + parts[threadIdx.x + half];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) out[blockIdx.x] = parts[0];
+}
+
+}  // namespace vx
+
+using namespace vx;
+
+VX_KERNEL(256) fr_add(Fr* out, const Fr* a, const Fr* b, u64 n) {
+    VX_EACH(i) out[i] = a[i] + b[i];
+}
+VX_KERNEL(256) fr_sub(Fr* out, const Fr* a, const Fr* b, u64 n) {
+    VX_EACH(i) out[i] = a[i] - b[i];
+}
+VX_KERNEL(256) fr_neg(Fr* out, const Fr* a, u64 n) {
+    VX_EACH(i) out[i] = -a[i];
+}
+VX_KERNEL(256) fr_mul(Fr* out, const Fr* a, const Fr* b, u64 n, u64 b_step) {
+    VX_EACH(i) out[i] = a[i] * b[i * b_step];
+}
+VX_KERNEL(256) fr_mul_add(Fr* out, const Fr* a, const Fr* b, const Fr* c, u64 n) {
+    VX_EACH(i) out[i] = a[i] * b[i] + c[i];
+}
+VX_KERNEL(256) fr_to_montgomery(Fr* out, const u64* plain, u64 n) {
+    VX_EACH(i) out[i] = Fr::from_plain(plain + 4 * i);
+}
+VX_KERNEL(256) fr_from_montgomery(Fr* out, const Fr* a, u64 n) {
+    VX_EACH(i) out[i] = a[i].plain();
+}
+VX_KERNEL(256) fr_from_int64(Fr* out, const u64* values, u64 n) {
+    VX_EACH(i) {
+        const bool negative = values[i] >> 63;
+        const u64 magnitude[4] = {negative ? 0 - values[i] : values[i], 0, 0, 0};
+        const Fr element = Fr::from_plain(magnitude);
+        out[i] = negative ? -element : element;
+    }
+}
+VX_KERNEL(256) fr_is_canonical(u8* out, const u64* limbs, u64 n) {
+    VX_EACH(i) out[i] = Fr::canonical(limbs + 4 * i);
+}
+// first[0] * base[0]^i.
+VX_KERNEL(256) fr_powers(Fr* out, const Fr* base, const Fr* first, u64 n) {
+    VX_EACH(i) out[i] = power(first[0], base[0], i);
+}
+VX_KERNEL(64) fr_inverse(Fr* out, const Fr* a, u64 n) { invert(out, a, n); }
+VX_KERNEL(256) fr_sum(Fr* out, const Fr* a, u64 n) {
+    __shared__ Fr parts[sum_threads];
+    sum(out, a, n, parts);
+}
+
+VX_KERNEL(256) fq_add(Fq* out, const Fq* a, const Fq* b, u64 n) {
+    VX_EACH(i) out[i] = a[i] + b[i];
+}
+VX_KERNEL(256) fq_sub(Fq* out, const Fq* a, const Fq* b, u64 n) {
+    VX_EACH(i) out[i] = a[i] - b[i];
+}
+VX_KERNEL(256) fq_neg(Fq* out, const Fq* a, u64 n) {
+    VX_EACH(i) out[i] = -a[i];
+}
+VX_KERNEL(256) fq_mul(Fq* out, const Fq* a, const Fq* b, u64 n, u64 b_step) {
+    VX_EACH(i) out[i] = a[i] * b[i * b_step];
+}
+VX_KERNEL(256) fq_mul_add(Fq* out, const Fq* a, const Fq* b, const Fq* c, u64 n) {
+    VX_EACH(i) out[i] = a[i] * b[i] + c[i];
+}
+VX_KERNEL(256) fq_to_montgomery(Fq* out, const u64* plain, u64 n) {
+    VX_EACH(i) out[i] = Fq::from_plain(plain + 4 * i);
+}
+VX_KERNEL(256) fq_from_montgomery(Fq* out, const Fq* a, u64 n) {
+    VX_EACH(i) out[i] = a[i].plain();
+}
+VX_KERNEL(256) fq_from_int64(Fq* out, const u64* values, u64 n) {
+    VX_EACH(i) {
+        const bool negative = values[i] >> 63;
+        const u64 magnitude[4] = {negative ? 0 - values[i] : values[i], 0, 0, 0};
+        const Fq element = Fq::from_plain(magnitude);
+        out[i] = negative ? -element : element;
+    }
+}
+VX_KERNEL(256) fq_is_canonical(u8* out, const u64* limbs, u64 n) {
+    VX_EACH(i) out[i] = Fq::canonical(limbs + 4 * i);
+}
+// first[0] * base[0]^i.
+VX_KERNEL(256) fq_powers(Fq* out, const Fq* base, const Fq* first, u64 n) {
+    VX_EACH(i) out[i] = power(first[0], base[0], i);
+}
+VX_KERNEL(64) fq_inverse(Fq* out, const Fq* a, u64 n) { invert(out, a, n); }
+VX_KERNEL(256) fq_sum(Fq* out, const Fq* a, u64 n) {
+    __shared__ Fq parts[sum_threads];
+    sum(out, a, n, parts);
+}
+
+VX_KERNEL(256) fr_bit_reverse(Fr* out, const Fr* x, u32 log_n) {
+    const u64 n = 1ull << log_n;
+    VX_EACH(i) out[i] = x[reverse_bits((u32)i, log_n)];
+}
+
+// One pass of the cyclic transform, natural order in, bit-reversed out. Block i of every stage works modulo X^(2t) - c^2
+// with c = omega^brv(i) = twiddles[i], i < n/2, the reversal being that of log_n - 1 bits.
+VX_KERNEL(256) fr_ntt(Fr* out, const Fr* x, const Fr* twiddles, u32 log_n, u32 first, u32 log_rows, u32 log_columns) {
+    __shared__ Fr tile[fr_tile];
+    const Pass pass{log_n, first, log_rows, log_columns};
+    const u32 entries = 1u << (log_rows + log_columns), block = pass.block(blockIdx.x);
+    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) tile[e] = x[pass.place(blockIdx.x, e)];
+    __syncthreads();
+    for (u32 s = 0; s < log_rows; ++s) {
+        const u32 log_half = log_rows - 1 - s + log_columns;
+        for (u32 g = threadIdx.x; g < entries / 2; g += blockDim.x) {
+            const u32 high = g >> log_half, at = (high << (log_half + 1)) + (g & ((1u << log_half) - 1));
+            const Fr u = tile[at], v = tile[at + (1u << log_half)] * twiddles[(block << s) + high];
+            tile[at] = u + v;
+            tile[at + (1u << log_half)] = u - v;
+        }
+        __syncthreads();
+    }
+    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) out[pass.place(blockIdx.x, e)] = tile[e];
+}
+
+// One pass back, not divided by n: the stages of `fr_ntt` undone in reverse, with twiddles of the inverse root.
+VX_KERNEL(256) fr_intt(Fr* out, const Fr* x, const Fr* twiddles, u32 log_n, u32 first, u32 log_rows, u32 log_columns) {
+    __shared__ Fr tile[fr_tile];
+    const Pass pass{log_n, first, log_rows, log_columns};
+    const u32 entries = 1u << (log_rows + log_columns), block = pass.block(blockIdx.x);
+    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) tile[e] = x[pass.place(blockIdx.x, e)];
+    __syncthreads();
+    for (u32 s = log_rows; s-- > 0;) {
+        const u32 log_half = log_rows - 1 - s + log_columns;
+        for (u32 g = threadIdx.x; g < entries / 2; g += blockDim.x) {
+            const u32 high = g >> log_half, at = (high << (log_half + 1)) + (g & ((1u << log_half) - 1));
+            const Fr u = tile[at], v = tile[at + (1u << log_half)];
+            tile[at] = u + v;
+            tile[at + (1u << log_half)] = (u - v) * twiddles[(block << s) + high];
+        }
+        __syncthreads();
+    }
+    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) out[pass.place(blockIdx.x, e)] = tile[e];
+}
+
+// A thread a row of a matrix in compressed rows.
+VX_KERNEL(256) fr_csr(Fr* out, const u64* indptr, const u64* indices, const Fr* values, const Fr* x, u64 n) {
+    VX_EACH(row) {
+        Fr total = Fr::zero();
+        for (u64 k = indptr[row]; k < indptr[row + 1]; ++k) total = total + values[k] * x[indices[k]];
+        out[row] = total;
+    }
+}
