@@ -52,7 +52,7 @@ public:
             double *__restrict ur = z.re + first, *__restrict ui = z.im + first;
             double *__restrict vr = ur + half, *__restrict vi = ui + half;
             const double *__restrict tr = table.re, *__restrict ti = table.im;
-#pragma GCC ivdep
+            VX_INDEPENDENT
             for (size_t j = 0; j < half; ++j) {
                 double re = vr[j] * tr[j] - vi[j] * ti[j], im = vr[j] * ti[j] + vi[j] * tr[j];
                 double a = ur[j], b = ui[j];
@@ -69,7 +69,7 @@ public:
             double *__restrict ur = z.re + first, *__restrict ui = z.im + first;
             double *__restrict vr = ur + half, *__restrict vi = ui + half;
             const double *__restrict tr = table.re, *__restrict ti = table.im;
-#pragma GCC ivdep
+            VX_INDEPENDENT
             for (size_t j = 0; j < half; ++j) {
                 double re = ur[j] - vr[j], im = ui[j] - vi[j];
                 ur[j] = ur[j] + vr[j];
@@ -113,7 +113,7 @@ private:
             double *__restrict ur_low = z.re_low + first, *__restrict ui_low = z.im_low + first;
             double *__restrict vr = ur + half, *__restrict vi = ui + half;
             double *__restrict vr_low = ur_low + half, *__restrict vi_low = ui_low + half;
-#pragma GCC ivdep
+            VX_INDEPENDENT
             for (size_t j = 0; j < half; ++j) {
                 Dd a = {ur[j], ur_low[j]}, b = {ui[j], ui_low[j]}, c = {vr[j], vr_low[j]}, d = {vi[j], vi_low[j]};
                 butterfly(a, b, c, d, Dd{tr[j], tr_low[j]}, Dd{ti[j], ti_low[j]});

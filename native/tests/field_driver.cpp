@@ -1,5 +1,6 @@
 // Runs every field kernel on every instruction set of this machine with two threads, and holds the sets against each other.
-// Built with sanitizers by tests/arith/field/test_sanitizers.py. Arrays have exactly the size asked for.
+// Built with sanitizers by tests/arith/field/test_sanitizers.py, for aarch64 by tests/arith/test_aarch64.py. Arrays have
+// exactly the size asked for.
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "digest.hpp"
 #include "field_ops.hpp"
 #include "isa.hpp"
 #include "msm.hpp"
@@ -151,5 +153,10 @@ int main() {
             }
         }
     }
+    vx::Digest digest;
+    for (const Words& result : wanted) {
+        for (u64 word : result) digest.add(word);
+    }
+    digest.print();
     std::printf("%zu sets: ok\n", sets.size() + 1);
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-NATIVE = Path(__file__).parents[3] / "native"
+from tests.arith.drivers import DIGESTS, NATIVE, digest
+
 X86 = platform.machine() in ("x86_64", "AMD64")
 SOURCES = {
     "cpu/field.cpp": (),
@@ -41,7 +43,7 @@ def _compile(source: str, flags: tuple[str, ...], sanitizer: str, into: Path) ->
 
 @pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
-def test_every_kernel_is_clean(sanitizer: str, tmp_path: Path) -> None:
+def test_every_kernel_is_clean(sanitizer: str, tmp_path: Path, golden: Callable[[Path, str, str], None]) -> None:
     sources = SOURCES | X86_SOURCES if X86 else SOURCES
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda item: _compile(*item, sanitizer, tmp_path), sources.items()))
@@ -51,3 +53,4 @@ def test_every_kernel_is_clean(sanitizer: str, tmp_path: Path) -> None:
     run = subprocess.run([str(driver)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "ok" in run.stdout
+    golden(DIGESTS, "field", digest(run.stdout))
