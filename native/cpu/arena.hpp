@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -15,7 +16,8 @@
 
 namespace vx {
 
-// Keeps what was freed, up to a limit, for the next taker of the same size. Thread-safe.
+// Keeps what was freed, up to a limit, for the next taker of the same size; the rest goes back to the system at once,
+// and not to the allocator of the process, whose holes between long-lived arrays would add up. Thread-safe.
 class Arena {
 public:
     explicit Arena(size_t keep_bytes) : keep_(keep_bytes) {}
@@ -24,7 +26,7 @@ public:
     ~Arena() {
         for (auto& [size, blocks] : free_) {
             for (void* block : blocks) {
-                std::free(block);
+                release(block, size);
             }
         }
     }
@@ -42,17 +44,7 @@ public:
                 return block;
             }
         }
-        const bool large = size >= kHugePage;
-        void* block = std::aligned_alloc(large ? kHugePage : kPage, size);
-        if (block == nullptr) {
-            throw std::bad_alloc();
-        }
-#if defined(MADV_HUGEPAGE)
-        if (large) {
-            madvise(block, size, MADV_HUGEPAGE);  // advice: what comes of it does not matter
-        }
-#endif
-        return block;
+        return size >= kHugePage ? mapped(size) : small(size);
     }
 
     void give(void* block, size_t bytes) noexcept {
@@ -67,14 +59,48 @@ public:
                 // no room to remember it: let it go
             }
         }
-        std::free(block);
+        release(block, size);
     }
 
 private:
     static constexpr size_t kPage = 4096, kHugePage = size_t{2} << 20;
-    static size_t rounded(size_t bytes) {
-        const size_t unit = bytes >= kHugePage ? kHugePage : kPage;
-        return (bytes + unit - 1) / unit * unit;
+    static size_t rounded(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+    static void* small(size_t size) {
+        void* block = std::aligned_alloc(kPage, size);
+        if (block == nullptr) {
+            throw std::bad_alloc();
+        }
+        return block;
+    }
+
+    // Starts at a huge page; what was mapped around it to get there is given back.
+    static void* mapped(size_t size) {
+        const size_t room = size + kHugePage;
+        void* start = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (start == MAP_FAILED) {
+            throw std::bad_alloc();
+        }
+        const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(start) % kHugePage) % kHugePage;
+        char* block = static_cast<char*>(start) + before;
+        if (before != 0) {
+            munmap(start, before);
+        }
+        if (room - before > size) {
+            munmap(block + size, room - before - size);
+        }
+#if defined(MADV_HUGEPAGE)
+        madvise(block, size, MADV_HUGEPAGE);  // advice: what comes of it does not matter
+#endif
+        return block;
+    }
+
+    static void release(void* block, size_t size) noexcept {
+        if (size >= kHugePage) {
+            munmap(block, size);
+        } else {
+            std::free(block);
+        }
     }
 
     const size_t keep_;

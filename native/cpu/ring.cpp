@@ -11,7 +11,7 @@ using u128 = unsigned __int128;
 
 constexpr u64 kNarrowLimit = u64{1} << 50;
 constexpr u64 kWideLimit = u64{1} << 61;
-constexpr size_t kKeepBytes = size_t{512} << 20;
+constexpr size_t kKeepBytes = size_t{256} << 20;
 constexpr size_t kMaxPermutations = 2048;
 
 size_t bit_reverse(size_t i, int bits) {

@@ -12,9 +12,11 @@ from tests.fhe import circuits
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import InvalidInput, MalformedArtefact, MissingKey, OutOfLevels, ParameterRefused
+from vortex_crypto.fhe import backends, storage
 from vortex_crypto.fhe import plan as plans
-from vortex_crypto.fhe import storage
+from vortex_crypto.fhe.backends.vortex import VortexServer
 from vortex_crypto.fhe.circuit import Circuit, Op
+from vortex_crypto.fhe.ckks.linear import PlaintextStore
 from vortex_crypto.fhe.interpret import calibrate, latency
 from vortex_crypto.fhe.interpret.counts import counts, totals
 from vortex_crypto.fhe.interpret.keys import keys
@@ -163,6 +165,30 @@ def test_memory_and_latency_are_predicted_by_origin() -> None:
     ciphertext = 16 * parameters.ring_degree * len(parameters.q)
     assert ciphertext < made.memory.ciphertexts < 40 * ciphertext
     assert made.memory.total == made.memory.keys + made.memory.ciphertexts + made.memory.plaintexts
+
+
+def test_what_a_server_keeps_encoded_is_predicted() -> None:
+    circuit = circuits.network()
+    made = plan(circuit, precision_bits=10, backend="vortex")
+    roster = backends.backend("vortex")
+    client, server = roster.client(made.parameters, made.needs), VortexServer(made)
+    session, keys = server.load((pair := client.keygen()).evaluation), pair.secret
+    before = server.store.nbytes
+    session.run(client.encrypt(keys, [np.zeros(made.circuit.slots)] * len(made.needs.inputs)))
+    constants = sum(constant.nbytes for constant in made.circuit.constants)
+    one = 8 * made.parameters.ring_degree * len(made.parameters.q)
+    assert 0 < before <= server.store.nbytes == made.memory.plaintexts - constants - one
+
+
+def test_a_store_of_plaintexts_keeps_to_its_room() -> None:
+    circuit = circuits.network()
+    made = plan(circuit, precision_bits=10, backend="vortex")
+    client = backends.backend("vortex").client(made.parameters, made.needs)
+    room = 1 << 17
+    server = VortexServer(made, store=PlaintextStore(room))
+    server.load(client.keygen().evaluation)
+    assert server.store.full
+    assert server.store.nbytes <= room
 
 
 def test_the_budget_of_keys_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ class Capabilities:
         digit_primes: primes of the chain in one key-switching digit, given the length of the chain.
         key_bytes: what a switching key weighs in memory at a level, given the parameters and the level.
         key_budget: bytes of memory all switching keys together may take.
+        plaintext_budget: bytes that encoded plaintexts may take between runs; those beyond it are encoded in each run.
         protects: its ciphertexts hide what is in them; False of a simulation.
     """
 
@@ -55,6 +56,7 @@ class Capabilities:
     digit_primes: Callable[[int], int] = lambda chain: 1
     key_bytes: Callable[[Parameters, int], int] = lambda parameters, level: hybrid_key_bytes(parameters, level)
     key_budget: int = 1600 << 20
+    plaintext_budget: int = 0
     protects: bool = True
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from vortex_crypto.fhe.backends.vortex_client import VortexClient
 
 NAME = "vortex"
-PLAINTEXT_BYTES = 1 << 30
+PLAINTEXT_BYTES = 3 << 29
 """Memory for encoded plaintexts of a program; what does not fit is encoded anew in each run."""
 FAST_PRIME_BITS = 49
 """Primes below 2^50 take the vector path of the kernels."""
@@ -69,7 +69,7 @@ class VortexServer:
     store: PlaintextStore = field(default_factory=lambda: PlaintextStore(PLAINTEXT_BYTES), repr=False)
 
     def load(self, evaluation: Artefact) -> VortexSession:
-        """Check a client's evaluation keys and expand them.
+        """Check a client's evaluation keys and expand them; the first time, encode the plaintexts as well.
 
         Raises:
             MissingKey: one the program needs is not among them.
@@ -87,6 +87,8 @@ class VortexServer:
             for element, level in galois_elements(self.plan.needs, context).items()
         }
         keys = EvaluationKeys(product, galois)
+        for transform in self.transforms.values():
+            transform.prepare()
         return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"])
 
     @cached_property
@@ -225,6 +227,7 @@ class VortexBackend:
         max_log_n=16,
         digit_primes=_digit_primes,
         key_budget=1 << 30,
+        plaintext_budget=PLAINTEXT_BYTES,
     )
 
     def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:

@@ -25,7 +25,7 @@ Vector = NDArray[np.float64] | NDArray[np.complex128]
 Blocks = Sequence[Sequence[Sequence[tuple[int, Vector]]]]
 """blocks[i][j] lists the diagonals (offset, entries) of D_ij: y[s] = sum of entries[s] * x[(s + offset) mod slots]."""
 
-_WEIGHT_BYTES = 1 << 28
+_WEIGHT_BYTES = 1 << 26
 """Encoded diagonals that are handed to one pass over the babies."""
 
 
@@ -38,6 +38,7 @@ class PlaintextStore:
 
     def __init__(self, room: int) -> None:
         self._room = room
+        self.full = False
         self._kept: dict[Hashable, Plaintext] = {}
 
     def get(self, key: Hashable, make: Callable[[], Plaintext]) -> Plaintext:
@@ -48,7 +49,14 @@ class PlaintextStore:
             if plain.residues.nbytes <= self._room:
                 self._room -= plain.residues.nbytes
                 self._kept[key] = plain
+            else:
+                self.full = True
         return plain
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept."""
+        return sum(plain.residues.nbytes for plain in self._kept.values())
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,16 @@ class Transform:
     def rotations(self) -> frozenset[int]:
         """Every step this transform needs a key for."""
         return frozenset(step for edges in (*self.babies, *self.giants) for _, _, step in edges)
+
+    def prepare(self) -> None:
+        """Encode the diagonals ahead of the first use, until the store is full."""
+        for row, cells in enumerate(self._entries):
+            for column, cell in enumerate(cells):
+                for giant, entries in cell.items():
+                    for entry in entries:
+                        if self._store.full:
+                            return
+                        self._encoded(row, column, giant, entry)
 
     def apply(self, evaluator: Evaluator, xs: Sequence[Ciphertext]) -> list[Ciphertext]:
         """The products, one for each row, each awaiting its rescale.

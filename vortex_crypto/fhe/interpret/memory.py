@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vortex_crypto.fhe.backends import Capabilities
-from vortex_crypto.fhe.circuit import Circuit
+from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op
 from vortex_crypto.fhe.interpret.keys import keys
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.passes.lower import inline
+from vortex_crypto.fhe.rotations import native
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,9 @@ class Memory:
     """Bytes.
 
     Attributes:
-        ciphertexts: of all ciphertexts alive at the worst moment.
+        ciphertexts: of all ciphertexts alive at the worst moment, the inner ones of native linear transforms included.
         keys: of all switching keys in memory.
-        plaintexts: of the circuit's constants as stored, and one of them encoded.
+        plaintexts: of the circuit's constants as stored, of those kept encoded, and of one being encoded.
     """
 
     ciphertexts: int
@@ -38,19 +39,48 @@ def memory(circuit: Circuit, parameters: Parameters, capabilities: Capabilities)
     states, needed = levels(circuit), keys(circuit)
     single = [level for level in (needed.relinearization, needed.conjugation) if level is not None]
     key_bytes = sum(capabilities.key_bytes(parameters, level) for level in (*needed.rotations.values(), *single))
-    encoded = 8 * parameters.ring_degree * len(parameters.q)
+    one = 8 * parameters.ring_degree * len(parameters.q)
+    encoded = min(capabilities.plaintext_budget, _encoded(circuit, states, parameters))
     stored = sum(constant.nbytes for constant in circuit.constants)
-    return Memory(_peak(circuit, states, parameters.ring_degree), key_bytes, stored + encoded)
+    return Memory(_peak(circuit, states, parameters), key_bytes, stored + encoded + one)
 
 
-def _peak(circuit: Circuit, states: Mapping[int, State], ring_degree: int) -> int:
+def _encoded(circuit: Circuit, states: Mapping[int, State], parameters: Parameters) -> int:
+    """All plaintext factors, each in the subring of its period, diagonals with the special primes."""
+    words = 0
+    for i in circuit.instructions:
+        if isinstance(i.body, LinearTransform):
+            limbs = states[i.args[0]].level + 1 + len(parameters.p)
+            cells = (block for row in i.body.blocks for block in row)
+            words += limbs * sum(2 * len(circuit.periodic(plain)) for block in cells for _, plain in block)
+        elif i.op is Op.MUL_PLAIN and isinstance(i.plain, Constant):
+            words += (states[i.outs[0]].level + 1) * 2 * len(circuit.periodic(i.plain))
+    return 8 * words
+
+
+def _peak(circuit: Circuit, states: Mapping[int, State], parameters: Parameters) -> int:
     last = circuit.last_uses()
     alive = peak = 0
     for number, i in enumerate(circuit.instructions):
-        alive += sum(_bytes(states[w], ring_degree) for w in i.outs)
+        peak = max(peak, alive + _inner(circuit, i, states, parameters))
+        alive += sum(_bytes(states[w], parameters.ring_degree) for w in i.outs)
         peak = max(peak, alive)
-        alive -= sum(_bytes(states[w], ring_degree) for w in {*i.args, *i.outs} if last[w] <= number)
+        alive -= sum(_bytes(states[w], parameters.ring_degree) for w in {*i.args, *i.outs} if last[w] <= number)
     return peak
+
+
+def _inner(circuit: Circuit, i: Instruction, states: Mapping[int, State], parameters: Parameters) -> int:
+    """What a native linear transform holds: an operand turned by all its babies, every result's sums by giant step.
+
+    Both are pairs in the extended basis; babies that others start from keep their decomposition.
+    """
+    if not isinstance(i.body, LinearTransform):
+        return 0
+    how, level = native(i.body, circuit.slots, circuit.steps), states[i.args[0]].level
+    row = 8 * parameters.ring_degree * (level + 1 + len(parameters.p))
+    digits = -(-(level + 1) // parameters.digit_size)
+    turned = max(2 * (1 + len(edges)) + digits * len({parent for _, parent, _ in edges}) for edges in how.babies)
+    return row * (turned + 2 * sum(map(len, how.split.giants)))
 
 
 def _bytes(state: State, ring_degree: int) -> int:
