@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 
 SAMPLE = Artefact(
     "sample",
@@ -96,6 +96,16 @@ def test_secret_files_are_private(tmp_path: Path):
     path = tmp_path / "secret"
     container.write(path, SAMPLE, secret=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", container.SECRET_KINDS)
+def test_secrets_are_never_overwritten(tmp_path: Path, kind: str):
+    path = tmp_path / "secret"
+    container.write(path, Artefact(kind, "ab"), secret=True)
+    before = path.read_bytes()
+    with pytest.raises(InvalidInput, match="never overwritten"):
+        container.write(path, SAMPLE)
+    assert path.read_bytes() == before
 
 
 def test_a_missing_or_empty_file_is_named(tmp_path: Path):

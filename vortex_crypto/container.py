@@ -22,7 +22,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,6 +30,7 @@ MAGIC = b"VORTEX\x00\x01"
 VERSION = 1
 MAX_HEADER = 64 << 20
 MAX_SECTIONS = 1 << 20
+SECRET_KINDS = ("secret-key", "zk-masks")
 _ALIGN = 64
 _PREFIX = len(MAGIC) + 4 + 32
 _DTYPES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f4", "<f8", "<c16")
@@ -129,8 +130,14 @@ def read(path: str | os.PathLike[str]) -> Artefact:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well and vanishes when it does not."""
+    """A temporary path beside `path` that takes its place when the block ends well and vanishes when it does not.
+
+    Raises:
+        InvalidInput: `path` holds a secret that cannot be made again.
+    """
     target = Path(path)
+    if (kind := _kind(target)) in SECRET_KINDS:
+        raise InvalidInput(f"{target} holds a {kind}, which is never overwritten; choose another file")
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
@@ -144,6 +151,18 @@ def replacing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _kind(path: Path) -> str | None:
+    """The kind of artefact a file says it holds; None where it is none, or too damaged to tell."""
+    try:
+        with path.open("rb") as file:
+            prefix = file.read(_PREFIX)
+            length = int.from_bytes(prefix[len(MAGIC) : len(MAGIC) + 4], "little")
+            view = memoryview(prefix + file.read(min(length, MAX_HEADER)))
+        return str(_header(view, str(path), MAX_HEADER)["kind"])
+    except (OSError, MalformedArtefact):
+        return None
 
 
 def _aligned(offset: int) -> int:

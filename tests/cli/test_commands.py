@@ -73,6 +73,15 @@ def test_plan_spends_nothing(folder: Path):
     assert sorted(folder.iterdir()) == before
 
 
+def test_secret_keys_are_not_overwritten_and_evaluation_keys_may_move(folder: Path, tmp_path: Path):
+    keys = tmp_path / "keys"
+    vortex("keygen", folder / "digits.client", "-o", keys)
+    (keys / "evaluation.key").rename(tmp_path / "elsewhere")
+    with pytest.raises(InvalidInput, match="never overwritten"):
+        vortex("encrypt", SAMPLES, "--rows", "0:1", "--keys", keys, "-o", keys / "secret.key")
+    vortex("encrypt", SAMPLES, "--rows", "0:1", "--keys", keys, "-o", tmp_path / "x.ct")
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("digits.fhe", "fhe-program"), ("digits.client", "fhe-client"), ("keys/secret.key", "secret-key")],

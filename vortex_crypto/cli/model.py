@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,9 +154,11 @@ def plan(
         rows = api.plan(model, **common.options(), progress=lambda stage: report(0, 0, stage))
     if as_json:
         emit({"targets": rows}, as_json=True, title="")
-        return
-    for row in rows:
-        emit(row, as_json=False, title=f"{row['target']}, {row['backend']}")
+    else:
+        for row in rows:
+            emit(row, as_json=False, title=f"{row['target']}, {row['backend']}")
+    if all("refused" in row for row in rows):
+        sys.exit(1)
 
 
 def inspect(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,25 @@ SECRET, EVALUATION, INTERFACE = "secret.key", "evaluation.key", "program.client"
 """File names within a key folder."""
 
 
+class KeyFolder:
+    """Keys in a folder, each read when it is first needed: encrypting and decrypting take the secret one alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def secret(self) -> Artefact:
+        return container.read(self._folder / SECRET)
+
+    @cached_property
+    def evaluation(self) -> Artefact:
+        return container.read(self._folder / EVALUATION)
+
+
 class Client:
     """One holder of keys for one program: encrypts inputs and decrypts answers."""
 
-    def __init__(self, interface: Interface, keys: KeySet | None = None, *, insecure: bool = False) -> None:
+    def __init__(self, interface: Interface, keys: KeySet | KeyFolder | None = None, *, insecure: bool = False) -> None:
         """Take keys, or make fresh ones; the interface may come from an untrusted server.
 
         Raises:
@@ -52,12 +68,11 @@ class Client:
         self._client = runner.client(interface.parameters, interface.needs)
         self._keys = keys or self._client.keygen()
         self._keys.secret.expect(kind="secret-key", program=interface.program)
-        self._keys.evaluation.expect(kind="evaluation-keys", program=interface.program)
 
     @property
     def evaluation_keys(self) -> Artefact:
         """What the server needs to compute; may be published."""
-        return self._keys.evaluation
+        return self._keys.evaluation.expect(kind="evaluation-keys", program=self.interface.program)
 
     def encrypt(self, inputs: Mapping[str, Array]) -> Artefact:
         """Encrypt one sample, or up to `interface.lanes` along a first axis, of every input."""
@@ -81,7 +96,7 @@ class Client:
         try:
             sizes = {
                 INTERFACE: container.write(made / INTERFACE, self.interface.to_artefact()),
-                EVALUATION: container.write(made / EVALUATION, self._keys.evaluation),
+                EVALUATION: container.write(made / EVALUATION, self.evaluation_keys),
                 SECRET: container.write(made / SECRET, self._keys.secret, secret=True),
             }
             _rename(made, target)
@@ -92,8 +107,7 @@ class Client:
     @classmethod
     def open(cls, folder: Path, *, insecure: bool = False) -> Client:
         """The client of a key folder."""
-        keys = KeySet(container.read(folder / SECRET), container.read(folder / EVALUATION))
-        return cls(read_interface(folder), keys, insecure=insecure)
+        return cls(read_interface(folder), KeyFolder(folder), insecure=insecure)
 
 
 def _rename(made: Path, target: Path) -> None:
