@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import itertools
 import multiprocessing
 import os
 import tempfile
@@ -23,7 +22,7 @@ import numpy as np
 from benchmarks import harness
 from vortex_crypto import container
 from vortex_crypto.zk.circuit import Circuit
-from vortex_crypto.zk.field import MODULUS, default_kernels, to_plain_ints
+from vortex_crypto.zk.field import default_kernels, to_plain_ints
 from vortex_crypto.zk.groth16.keys import ProvingKey
 from vortex_crypto.zk.groth16.prove import fresh_mask, prove_witness
 from vortex_crypto.zk.groth16.serialize import (
@@ -52,10 +51,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @hint("benchmark_chain")
 def _chain(kernels: Any, inputs: list[Array], *, steps: int) -> list[Array]:
-    (x, c), modulus = to_plain_ints(np.concatenate(inputs), kernels), MODULUS
-    values = [x := (x * x + c) % modulus for _ in range(steps)]
-    data = b"".join(map(int.to_bytes, values, itertools.repeat(32), itertools.repeat("little")))
-    return [kernels.fr.to_montgomery(np.frombuffer(data, dtype=np.uint64).reshape(-1, 4))]
+    # Wires c, y_0 .. y_steps and y_(i+1) = (y_i + c)², y_0 being x_0 - c; then x_i = y_i + c.
+    x, c = inputs
+    one = kernels.fr.from_int64(np.array([1], dtype=np.int64))
+    wires = np.concatenate([c, kernels.fr.sub(x, c), np.zeros((steps, 4), dtype=np.uint64)])
+    places = np.stack([np.arange(1, steps + 1), np.zeros(steps, dtype=np.int64)], axis=1).reshape(-1)
+    rows = (np.arange(0, 2 * steps + 1, 2), places, one.repeat(2 * steps, axis=0))
+    squares = kernels.products_in_order(rows, rows, np.arange(2, steps + 2), wires)[2:]
+    return [kernels.fr.add(squares, c.repeat(steps, axis=0))]
 
 
 def chain(log_n: int) -> Program:

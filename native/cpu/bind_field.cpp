@@ -293,15 +293,21 @@ Out ntt(const std::string& isa, const Limbs& values, const Limbs& root, const Li
     return result;
 }
 
-Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
-    const vx::FieldOps& ops = ops_of(isa);
+// The count of rows of a sparse matrix in compressed rows, which must be one of so many columns.
+size_t expect_csr(const Ints& indptr, const Ints& indices, const Limbs& values, size_t columns) {
     expect(values, indices.size(), 4);
-    const int64_t columns = (int64_t)count(x, 4), entries = (int64_t)indices.size();
+    const int64_t entries = (int64_t)indices.size();
     const size_t rows = indptr.size() == 0 ? 0 : indptr.size() - 1;
     bool sound = indptr.size() > 0 && indptr.data()[0] == 0 && indptr.data()[rows] == entries;
     for (size_t i = 0; i < rows && sound; ++i) sound = indptr.data()[i] <= indptr.data()[i + 1];
-    for (int64_t k = 0; k < entries && sound; ++k) sound = indices.data()[k] >= 0 && indices.data()[k] < columns;
+    for (int64_t k = 0; k < entries && sound; ++k) sound = indices.data()[k] >= 0 && indices.data()[k] < (int64_t)columns;
     if (!sound) refuse("indptr must rise from 0 to the count of entries, and indices name elements of x");
+    return rows;
+}
+
+Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
+    const vx::FieldOps& ops = ops_of(isa);
+    const size_t rows = expect_csr(indptr, indices, values, count(x, 4));
     u64* out;
     Out result = limbs(out, {rows, 4});
     nb::gil_scoped_release release;
@@ -309,6 +315,28 @@ Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const L
         const size_t from = 1024 * i, k = std::min<size_t>(1024, rows - from);
         ops.fr.csr(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
     });
+    return result;
+}
+
+// Rows in order, each of which may read what the rows before it made; a chain of dependencies has no use for threads.
+Out products_in_order(const std::string& isa, const Ints& a_indptr, const Ints& a_indices, const Limbs& a_values, const Ints& b_indptr,
+                      const Ints& b_indices, const Limbs& b_values, const Ints& targets, const Limbs& x) {
+    const vx::FieldOps& ops = ops_of(isa);
+    const size_t columns = count(x, 4), rows = expect_csr(a_indptr, a_indices, a_values, columns);
+    if (expect_csr(b_indptr, b_indices, b_values, columns) != rows || targets.size() != rows)
+        refuse("as many rows of a, rows of b and targets are needed");
+    for (size_t i = 0; i < rows; ++i)
+        if (targets.data()[i] < 0 || targets.data()[i] >= (int64_t)columns) refuse("targets must name elements of x");
+    u64* out;
+    Out result = limbs(out, {columns, 4});
+    nb::gil_scoped_release release;
+    std::copy(x.data(), x.data() + 4 * columns, out);
+    for (size_t i = 0; i < rows; ++i) {
+        u64 left[4], right[4];
+        ops.fr.csr(a_indptr.data() + i, a_indices.data(), a_values.data(), out, left, 1);
+        ops.fr.csr(b_indptr.data() + i, b_indices.data(), b_values.data(), out, right, 1);
+        ops.fr.mul(left, right, out + 4 * targets.data()[i], 1);
+    }
     return result;
 }
 
@@ -377,5 +405,6 @@ void bind_field(nb::module_& m) {
         .def("lift_x", &Group::lift_x);
     m.def("ntt", &ntt);
     m.def("csr", &csr);
+    m.def("products_in_order", &products_in_order);
     m.def("pairing_product", &pairing_product);
 }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vortex_crypto.arith.field.arrays import Array, encode
 from vortex_crypto.arith.field.bn254 import FQ, FR, LIMBS, PrimeField, fr_root_of_unity
-from vortex_crypto.arith.field.kernels import FieldKernels, Group, VectorField, check_csr, check_shape
+from vortex_crypto.arith.field.kernels import Csr, FieldKernels, Group, VectorField, check_csr, check_shape
 from vortex_crypto.errors import InvalidInput
 from vortex_crypto.gpu.device import Device, DeviceArray
 
@@ -281,6 +281,9 @@ class CudaKernels(_OnDevice):
         self._launch("fr_csr", rows, out, *operands, u64(rows))
         result: Array = self._out(out, indptr)
         return result
+
+    def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
+        return self._host.products_in_order(a, b, targets, x, threads=threads)
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         return self._host.pairing_product(p, q, threads=threads)

@@ -15,6 +15,7 @@ from vortex_crypto.arith.engine import Kernel
 from vortex_crypto.arith.field.bn254 import FQ, FR
 from vortex_crypto.arith.field.kernels import KERNELS
 from vortex_crypto.arith.field.native import NativeKernels, instruction_sets
+from vortex_crypto.errors import InvalidInput
 
 SIZES = (0, 1, 2, 7, 8, 9, 40, 71)
 ENGINES = {isa: NativeKernels(isa) for isa in instruction_sets()}
@@ -97,6 +98,51 @@ def _csr_cases(_: str) -> list[Case]:
     return cases
 
 
+def _product_cases(_: str) -> list[Case]:
+    """Random rows and targets over few elements, so that rows read what earlier ones wrote, themselves and repeats."""
+    cases: list[Case] = []
+    for rows, columns, entries in ((0, 0, 0), (0, 3, 0), (1, 1, 1), (6, 2, 0), (9, 4, 20), (40, 7, 71)):
+        rng = np.random.default_rng(rows + columns)
+        a, b = (
+            (
+                np.concatenate(
+                    ([0], np.sort(rng.integers(0, entries + 1, max(rows - 1, 0))), [entries] * min(rows, 1))
+                ),
+                rng.integers(0, max(columns, 1), entries),
+                make.elements(FR, entries, seed),
+            )
+            for seed in (1, 2)
+        )
+        targets = rng.integers(0, max(columns, 1), rows)
+        cases.append(
+            (
+                (
+                    (a[0].astype(np.int64), *a[1:]),
+                    (b[0].astype(np.int64), *b[1:]),
+                    targets,
+                    make.elements(FR, columns, 3),
+                ),
+                {},
+            )
+        )
+    return cases
+
+
+@pytest.mark.parametrize("engine", [make.REFERENCE, *ENGINES.values()], ids=lambda engine: engine.name)
+def test_products_refuse_what_does_not_fit(engine: Any) -> None:
+    x, one, row = make.elements(FR, 3), make.elements(FR, 1), np.array([0, 1])
+    good, wide = (row, np.array([2]), one), (row, np.array([3]), one)
+    empty = (np.array([0]), np.zeros(0, dtype=np.int64), one[:0])
+    target = np.array([1])
+    assert engine.products_in_order(good, good, target, x).shape == x.shape
+    for a, b, targets in (
+        (wide, good, target), (good, wide, target), (empty, good, target), (good, empty, target),
+        (good, good, np.array([3])), (good, good, np.array([-1])), (good, good, np.array([0, 1])),
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            engine.products_in_order(a, b, targets, x)
+
+
 def _pairing_cases(_: str) -> list[Case]:
     p, q = make.g1_points(9, 3), make.g2_points(9, 3)
     p[4], q[5] = 0, 0
@@ -112,6 +158,7 @@ def _cases(kernel: Kernel) -> list[Case]:
         "g2": _group_cases,
         "ntt": _ntt_cases,
         "csr_times_vector": _csr_cases,
+        "products_in_order": _product_cases,
         "pairing_product": _pairing_cases,
         "pairing_check": _pairing_cases,
     }

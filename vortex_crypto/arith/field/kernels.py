@@ -32,6 +32,9 @@ from vortex_crypto.arith.field.arrays import Array
 from vortex_crypto.arith.field.bn254 import LIMBS, PrimeField
 from vortex_crypto.errors import InvalidInput
 
+Csr = tuple[NDArray[np.int64], NDArray[np.int64], Array]
+"""A sparse matrix in compressed rows: indptr, indices, values."""
+
 
 def check_shape(what: str, array: NDArray[Any], shape: tuple[int | None, ...], dtype: Any = np.uint64) -> None:
     """Raise `InvalidInput` unless `array` has that dtype and shape, None standing for any length."""
@@ -54,6 +57,16 @@ def check_csr(indptr: NDArray[np.int64], indices: NDArray[np.int64], values: Arr
         raise InvalidInput(f"indptr must rise from 0 to the count of entries, {len(indices)}")
     if len(indices) and (indices.min() < 0 or indices.max() >= len(x)):
         raise InvalidInput(f"indices must be in [0, {len(x)}), the length of x")
+
+
+def check_products(a: Csr, b: Csr, targets: NDArray[np.int64], x: Array) -> None:
+    """Raise `InvalidInput` unless these are two matrices of as many rows as targets, and a vector that fits them."""
+    check_csr(*a, x)
+    check_csr(*b, x)
+    check_shape("targets", targets, (len(a[0]) - 1,), np.int64)
+    check_shape("indptr of b", b[0], a[0].shape, np.int64)
+    if len(targets) and (targets.min() < 0 or targets.max() >= len(x)):
+        raise InvalidInput(f"targets must be in [0, {len(x)}), the length of x")
 
 
 def check_pairs(p: Array, q: Array) -> None:
@@ -193,6 +206,15 @@ class FieldKernels(Protocol):
         """
         ...
 
+    def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
+        """A copy of x in which x[targets_i] = (A·x)_i·(B·x)_i over Fr, row by row, each seeing what earlier ones made.
+
+        a and b are the (indptr, indices, values) of matrices as `csr_times_vector` takes them, of as many rows as
+        targets int64 [rows], each in [0, len(x)). For chains of dependent constraints; one thread does it, whatever
+        `threads` says.
+        """
+        ...
+
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         """Π e(p_i, q_i) of the optimal ate pairing, the final exponent being (p^12-1)/r: uint64 [2, 3, 2, 4].
 
@@ -252,6 +274,7 @@ KERNELS: tuple[Kernel, ...] = (
     ),
     _kernel("ntt", "fr[2^k] -> fr[2^k], k <= 28", _REDUCED),
     _kernel("csr_times_vector", "indptr[rows+1], indices[nnz], fr[nnz], fr[columns] -> fr[rows]", _REDUCED),
+    _kernel("products_in_order", "csr[rows], csr[rows], targets[rows], fr[columns] -> fr[columns]", _REDUCED),
     _kernel("pairing_product", "g1[n], g2[n] -> fq12", "points in the subgroup of order r"),
     _kernel("pairing_check", "g1[n], g2[n] -> bool", "points in the subgroup of order r"),
 )

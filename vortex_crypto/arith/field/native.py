@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vortex_crypto.arith.field.arrays import Array, encode
 from vortex_crypto.arith.field.bn254 import FQ, FR, FR_TWO_ADICITY, LIMBS, PrimeField, fr_root_of_unity
-from vortex_crypto.arith.field.kernels import check_csr, check_pairs, check_shape
+from vortex_crypto.arith.field.kernels import Csr, check_csr, check_pairs, check_products, check_shape
 from vortex_crypto.arith.native import load
 from vortex_crypto.errors import InvalidInput
 
@@ -176,6 +176,12 @@ class NativeKernels:
         check_csr(indptr, indices, values, x)
         arrays = (np.ascontiguousarray(a) for a in (indptr, indices, values, x))
         out: Array = self._native.csr(self.isa, *arrays, threads)
+        return out
+
+    def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
+        check_products(a, b, targets, x)
+        arrays = (np.ascontiguousarray(array) for array in (*a, *b, targets, x))
+        out: Array = self._native.products_in_order(self.isa, *arrays)
         return out
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:

@@ -27,7 +27,7 @@ from vortex_crypto.arith.field.bn254 import (
     fq2_pow,
     fr_root_of_unity,
 )
-from vortex_crypto.arith.field.kernels import check_csr, check_pairs, check_shape
+from vortex_crypto.arith.field.kernels import Csr, check_csr, check_pairs, check_products, check_shape
 from vortex_crypto.errors import InvalidInput
 
 
@@ -197,6 +197,18 @@ class ReferenceKernels:
         v, vector = decode(FR, values), decode(FR, x)
         rows = zip(indptr[:-1].tolist(), indptr[1:].tolist(), strict=True)
         return encode(FR, (sum(v[k] * vector[indices[k]] for k in range(start, end)) for start, end in rows))
+
+    def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
+        check_products(a, b, targets, x)
+        out = x.copy()
+        for i, target in enumerate(targets.tolist()):
+            rows = []
+            for indptr, indices, values in (a, b):
+                start, stop = int(indptr[i]), int(indptr[i + 1])
+                ends = np.array([0, stop - start], dtype=np.int64)
+                rows.append(self.csr_times_vector(ends, indices[start:stop], values[start:stop], out))
+            out[target] = self.fr.mul(*rows)[0]
+        return out
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         check_pairs(p, q)

@@ -71,8 +71,10 @@ def verify_batch(
     if not all(_expected(key, proof, expected or {}) for proof in proofs):
         return False
     weights = [1] if len(proofs) == 1 else [1 + secrets.randbelow(1 << 128) for _ in proofs]
-    left = [proof.a for proof in proofs]
-    pairs_p = list(kernels.g1.multiply(np.stack(left), _scalars(weights, kernels))) if len(proofs) > 1 else left
+    left = kernels.g1.neg(np.stack([proof.a for proof in proofs]))
+    pairs_p = list(
+        kernels.g1.multiply(left, from_ints(np.array(weights, dtype=object), kernels)) if len(proofs) > 1 else left
+    )
     pairs_q = [proof.b for proof in proofs]
     for p, q in _fixed_pairs(key, proofs, statements, seeds, weights, kernels):
         pairs_p.append(p)
@@ -120,8 +122,31 @@ def _integers(public: Sequence[int]) -> list[int]:
         raise InvalidInput(f"public values must be integers ({error})") from error
 
 
-def _scalars(values: Sequence[int], kernels: FieldKernels) -> Array:
-    return from_ints(np.array([value % R for value in values], dtype=object), kernels)
+_SHORT = 1 << 48
+"""Scalars below it make a sum of points cheap."""
+_FEW = 16
+"""Full-width scalars up to this count cost less one by one than in a common sum."""
+
+
+def _sum(points: Array, values: Sequence[int], kernels: FieldKernels) -> Array:
+    """Σ values_i·points_i, values in [0, r), points uint64 [n, 2, 4]; few long scalars among short ones stay cheap."""
+    long = [place for place, value in enumerate(values) if _SHORT <= value <= R - _SHORT]
+    if len(long) > _FEW:
+        return kernels.g1.msm(points, from_ints(np.array(values, dtype=object), kernels))
+    short = np.ones(len(values), dtype=bool)
+    short[long] = False
+    # Values just below r as the negatives they stand for, so that all of these are machine integers.
+    small = [value if value < _SHORT else value - R for value in values if value < _SHORT or value > R - _SHORT]
+    if not long:
+        return (
+            points[0] if small == [1] else kernels.g1.msm(points, from_ints(np.array(small, dtype=np.int64), kernels))
+        )
+    scaled = kernels.g1.multiply(points[long], from_ints(np.array([values[k] for k in long], dtype=object), kernels))
+    if not small and len(long) == 1:
+        only: Array = scaled[0]
+        return only
+    scalars = np.array([*small, *(1 for _ in long)], dtype=np.int64)
+    return kernels.g1.msm(np.concatenate([points[short], scaled]), from_ints(scalars, kernels))
 
 
 def _fixed_pairs(
@@ -134,27 +159,31 @@ def _fixed_pairs(
 ) -> list[tuple[Array, Array]]:
     """The pairs whose second point belongs to the key, with the sums of all proofs on the other side.
 
-    e(-Σρ·α, β) · e(-Σρ·(IC + ΣD), γ) · e(-Σρ·C, δ) · Π_k e(Σρμ·f^k·D_k, -σ_k·G) · e(Σρμ·P, G)
+    e(Σρ·α, β) · e(Σρ·(IC + ΣD), γ) · e(Σρ·C, δ) · Π_k e(Σρμ·f^k·D_k, -σ_k·G) · e(Σρμ·P, G)
+
+    which Π e(-ρ·A, B) completes; the sign is on A, so that a single proof's scalars are its public values as they are.
     """
-    g1 = kernels.g1
-    ic = [0] * len(key.ic)
-    for weight, public, seed in zip(weights, publics, seeds, strict=True):
-        for place, value in enumerate([1, *public, *transcript.challenges(seed, key.n_challenges)]):
-            ic[place] = (ic[place] - weight * value) % R
+    terms = [[1, *p, *transcript.challenges(s, key.n_challenges)] for p, s in zip(publics, seeds, strict=True)]
+    if len(proofs) == 1:
+        (ic,) = terms
+    else:
+        ic = [
+            sum(w * value for w, value in zip(weights, column, strict=True)) % R for column in zip(*terms, strict=True)
+        ]
     bound = [point for proof in proofs for point in proof.commitments]
-    repeated = [-weight for weight, proof in zip(weights, proofs, strict=True) for _ in proof.commitments]
-    statement = g1.msm(np.concatenate([key.ic, *(p[None] for p in bound)]), _scalars([*ic, *repeated], kernels))
-    total = g1.msm(np.stack([proof.c for proof in proofs]), _scalars([-weight for weight in weights], kernels))
-    alpha = g1.multiply(key.alpha_g1[None], _scalars([-sum(weights)], kernels))[0]
+    repeated = [weight for weight, proof in zip(weights, proofs, strict=True) for _ in proof.commitments]
+    statement = _sum(np.concatenate([key.ic, *(p[None] for p in bound)]), [*ic, *repeated], kernels)
+    total = _sum(np.stack([proof.c for proof in proofs]), weights, kernels)
+    alpha = _sum(key.alpha_g1[None], [sum(weights)], kernels)
     pairs = [(alpha, key.beta_g2), (statement, key.gamma_g2), (total, key.delta_g2)]
     if key.commitment_g is None:
         return pairs
     merged = [w * transcript.merge(s, p) % R for w, s, p in zip(weights, seeds, proofs, strict=True)]
     folds = [transcript.fold(seed) for seed in seeds]
     for place, commitment in enumerate(key.commitments):
-        factors = [m * pow(f, place, R) for m, f in zip(merged, folds, strict=True)]
+        factors = [m * pow(f, place, R) % R for m, f in zip(merged, folds, strict=True)]
         points = np.stack([proof.commitments[place] for proof in proofs])
-        pairs.append((g1.msm(points, _scalars(factors, kernels)), commitment.g_sigma_neg))
+        pairs.append((_sum(points, factors, kernels), commitment.g_sigma_neg))
     knowledge = np.stack([p.knowledge for p in proofs if p.knowledge is not None])
-    pairs.append((g1.msm(knowledge, _scalars(merged, kernels)), key.commitment_g))
+    pairs.append((_sum(knowledge, merged, kernels), key.commitment_g))
     return pairs

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import numbers
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from vortex_crypto.errors import InvalidInput, Unsatisfied
 from vortex_crypto.zk import gadgets, hints
 from vortex_crypto.zk.field import MODULUS, as_int, default_kernels, from_ints, to_ints, to_plain_ints
 from vortex_crypto.zk.linear import Linear
-from vortex_crypto.zk.plan import Draw, Expect, Hint, Product, Program
+from vortex_crypto.zk.plan import Draw, Expect, Hint, Product, Program, Step
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,8 +61,10 @@ def solve(
         value = secrets.randbelow(MODULUS) if value is None else value
         witness[wires[-1]] = from_ints([value], kernels)[0]
     functions = {**_functions(program), **(replace or {})}
-    for step in program.steps:
-        if isinstance(step, Product):
+    for step in _merged(program.steps, program.r1cs.n_wires):
+        if isinstance(step, _Run):
+            witness = _run_products(step, program, witness, kernels, threads)
+        elif isinstance(step, Product):
             a, b = (m.slice(step.start, step.stop) for m in (program.r1cs.a, program.r1cs.b))
             left, right = (m.times(witness, kernels, threads=threads) for m in (a, b))
             witness[step.wires] = kernels.fr.mul(left, right, threads=threads)
@@ -76,6 +79,40 @@ def solve(
             drawn = list(draw(witness))
             witness[start : start + len(drawn)] = from_ints(np.array(drawn, dtype=object), kernels)
     return witness
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Products, each of which may use those before it."""
+
+    steps: tuple[Product, ...]
+
+
+def _merged(steps: Sequence[Step], n_wires: int) -> Iterator[Step | _Run]:
+    """The steps, those runs of adjoining small products as one that are better done in order by one kernel.
+
+    A call of a kernel costs about as much as ten products or the copy of a thousand wires.
+    """
+    products: list[Product] = []
+    for step in (*steps, None):
+        if isinstance(step, Product) and (not products or products[-1].stop == step.start):
+            products.append(step)
+            continue
+        rows = products[-1].stop - products[0].start if products else 0
+        if len(products) > max(1, rows // 10, n_wires // 1000):
+            yield _Run(tuple(products))
+        else:
+            yield from products
+        products = [step] if isinstance(step, Product) else []
+        if step is not None and not products:
+            yield step
+
+
+def _run_products(run: _Run, program: Program, witness: Array, kernels: FieldKernels, threads: int) -> Array:
+    rows = (m.slice(run.steps[0].start, run.steps[-1].stop) for m in (program.r1cs.a, program.r1cs.b))
+    a, b = ((m.indptr, m.indices, m.values) for m in rows)
+    targets = np.concatenate([step.wires for step in run.steps])
+    return kernels.products_in_order(a, b, targets, witness, threads=threads)
 
 
 def outputs(program: Program, witness: Array, kernels: FieldKernels | None = None) -> dict[str, Array]:
