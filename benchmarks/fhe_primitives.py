@@ -1,14 +1,18 @@
 """CKKS primitives of the own scheme, single-threaded, beside SEAL in the same run and published figures of others.
 
-`python -m benchmarks.fhe_primitives [--json] [--log-n 14 15 16]`. SEAL (through TenSEAL) has one digit a prime and
-stops at degree 2^15; for OpenFHE and Lattigo, which are no wheels for every Python, `published` holds milliseconds
+`python -m benchmarks.fhe_primitives [--json] [--log-n 14 15 16] [--openfhe-python PATH]`. SEAL (through TenSEAL) has
+one digit a prime and stops at degree 2^15. OpenFHE is no wheel for every Python: name an interpreter that has it;
+it runs by turns in a process of its own (same degree and levels, uniform ternary secret, 128 bits), with columns
+`openfhe_seconds` and `openfhe_ratio`. `published` holds milliseconds
 measured with one thread on a 2.6 GHz Zen 4 core for the same degree and as many levels or nearly so, and
 `published_ratio` theirs over ours: a hint across machines, no measurement.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +20,7 @@ import numpy as np
 from numpy.polynomial import chebyshev as cheb
 
 from benchmarks.harness import Row, by_turns, compare, machine, note, parser, peak_mb, show
+from benchmarks.peers import Peer, openfhe
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform
 from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
 from vortex_crypto.fhe.ckks.context import Context
@@ -90,7 +95,7 @@ def scheme(log_n: int, steps: frozenset[int], *, threads: int = 1) -> Scheme:
     return Scheme(log_n, context, secret, encryptor, Evaluator(context, EvaluationKeys(product, galois)), values, x)
 
 
-def primitives(log_n: int, *, threads: int = 1) -> Iterator[Row]:
+def primitives(log_n: int, *, threads: int = 1, python: str | None = None) -> Iterator[Row]:
     made = scheme(log_n, frozenset(), threads=threads)
     ev, x, n = made.evaluator, made.x, 1 << log_n
     hoisted = ev.hoist(x)
@@ -100,13 +105,40 @@ def primitives(log_n: int, *, threads: int = 1) -> Iterator[Row]:
         "mul_relin_rescale": (lambda: ev.rescale(ev.relinearize(ev.square(x))), made.values**2),
         "rotate_hoisted": (lambda: ev.rotate_hoisted(hoisted, 1), np.roll(made.values, -1)),
     }
-    for name, (function, wanted) in ours.items():
-        row = compare(name, n, function, seal.get(name), **made.facts, threads=threads)
-        yield {**row, **_published(name, log_n, row["seconds"]), "precision_bits": made.bits(function(), wanted)}
+    with openfhe(python, **_setup(log_n)) if threads == 1 else nullcontext() as peer:
+        for name, (function, wanted) in ours.items():
+            row = compare(name, n, function, seal.get(name), **made.facts, threads=threads)
+            beside = _beside(peer, name, function)
+            bits = made.bits(function(), wanted)
+            yield {**row, **beside, **_published(name, log_n, row["seconds"]), "precision_bits": bits}
     yield {"name": "hoist", "n": n, "seconds": by_turns(lambda: ev.hoist(x))[0], **made.facts, "threads": threads}
 
 
-def matvec(log_n: int, size: int) -> Row:
+def _setup(log_n: int, size: int = 0) -> dict[str, int]:
+    """What OpenFHE is told: the same degree, levels and primes' sizes."""
+    literal = LITERALS[log_n]
+    first, levels = literal.log_q[0], len(literal.log_q) - 1
+    return {"log_n": log_n, "levels": levels, "first": first, "scale": literal.log_scale, "size": size}
+
+
+def _beside(peer: Peer | None, do: str, ours: Callable[[], Any]) -> Row:
+    """OpenFHE by turns with ours."""
+    if peer is None:
+        return {}
+    try:
+        mine, theirs = by_turns(ours, lambda: peer.call(do))
+    except RuntimeError as refusal:  # it may need a level more than ours
+        note(f"OpenFHE is left out of {do}: {refusal}")
+        return {}
+    return {
+        "openfhe": peer.facts["label"],
+        "openfhe_digits": peer.facts["digits"],
+        "openfhe_seconds": theirs,
+        "openfhe_ratio": theirs / mine,
+    }
+
+
+def matvec(log_n: int, size: int, python: str | None = None) -> Row:
     rng = np.random.default_rng(size)
     matrix = rng.uniform(-1, 1, (size, size)) / size
     offsets = np.arange(size)
@@ -134,18 +166,21 @@ def matvec(log_n: int, size: int) -> Row:
         return made.evaluator.rescale(transform.apply(made.evaluator, [x])[0])
 
     seconds = by_turns(run)[0]
+    with openfhe(python, **_setup(log_n, size)) as peer:
+        beside = _beside(peer, "matvec", run)
     return {
         "name": "matvec",
         "n": size,
         "ring_degree": 1 << log_n,
         "seconds": seconds,
         **made.facts,
+        **beside,
         "keys": len(transform.rotations),
         "precision_bits": made.bits(run(), matrix @ values),
     }
 
 
-def polynomial(log_n: int, degree: int) -> Row:
+def polynomial(log_n: int, degree: int, python: str | None = None) -> Row:
     made = scheme(log_n, frozenset())
     coefficients = np.random.default_rng(degree).uniform(-1, 1, degree + 1) / degree
 
@@ -153,6 +188,10 @@ def polynomial(log_n: int, degree: int) -> Row:
         return chebyshev(made.evaluator, made.x, coefficients.tolist())
 
     seconds = by_turns(run)[0]
+    with openfhe(python, **_setup(log_n)) as peer:
+        if peer is not None:
+            peer.call("coefficients", values=[2 * coefficients[0], *coefficients[1:]])  # it halves the first
+        beside = _beside(peer, "chebyshev", run)
     wanted = cheb.chebval(made.values, coefficients)
     return {
         "name": "chebyshev",
@@ -160,20 +199,21 @@ def polynomial(log_n: int, degree: int) -> Row:
         "ring_degree": 1 << log_n,
         "seconds": seconds,
         **made.facts,
+        **beside,
         "precision_bits": made.bits(run(), wanted),
     }
 
 
-def rows(log_ns: list[int]) -> Iterator[Row]:
+def rows(log_ns: list[int], python: str | None) -> Iterator[Row]:
     yield machine("tenseal")
     for log_n in log_ns:
-        yield from primitives(log_n)
+        yield from primitives(log_n, python=python)
     middle = min(max(log_ns), 15)
     for size in (128, 1024):
-        yield matvec(middle, size)
+        yield matvec(middle, size, python)
     for degree in (31, 127):
         if LITERALS[middle].log_q[degree.bit_length() :]:
-            yield polynomial(middle, degree)
+            yield polynomial(middle, degree, python)
     largest = max(log_ns)
     for row in primitives(largest, threads=2):
         yield {key: row[key] for key in ("name", "n", "seconds", "levels", "log_qp", "threads")}
@@ -228,8 +268,9 @@ def _seal(log_n: int) -> dict[str, tuple[str, Callable[[], Any]]]:
 def main() -> None:
     arguments = parser(__doc__ or "")
     arguments.add_argument("--log-n", type=int, nargs="+", choices=sorted(LITERALS), default=[13, 14, 15, 16])
+    arguments.add_argument("--openfhe-python", default=os.environ.get("OPENFHE_PYTHON"), help="has the wheel openfhe")
     chosen = arguments.parse_args()
-    show(rows(chosen.log_n), as_json=chosen.json, title="CKKS primitives")
+    show(rows(chosen.log_n, chosen.openfhe_python), as_json=chosen.json, title="CKKS primitives")
 
 
 if __name__ == "__main__":

@@ -168,12 +168,44 @@ def test_real_sets_are_secure_and_one_prime_more_is_not(chosen: BootstrapSet, lo
         check(longer)
 
 
+def test_what_fails_too_often_is_refused_and_what_does_not_is_reported(fast_engine: str) -> None:
+    context, settings = setting(fast_engine, 16, SINE)[0].context, Bootstrapping(16)
+    each = settings.log2_failure()
+    report = Bootstrapper(context, settings, bootstraps=1024).failure
+    assert (report.bootstraps, report.log2_each, report.log2_bound) == (1024, each, -128)
+    assert report.log2_any == pytest.approx(each + 10)
+    with pytest.raises(ParameterRefused, match=r"of 2097152 bootstraps .* 2\^-129\.0 is asked for"):
+        Bootstrapper(context, settings, bootstraps=1 << 21, log2_bound=-129)
+    with pytest.raises(ParameterRefused, match="bound K"):
+        Bootstrapper(context, replace(settings, eval_mod=EvalMod(bound=12)))
+    assert Bootstrapper(context, replace(settings, eval_mod=EvalMod(bound=12)), log2_bound=-30).failure.log2_any < -30
+    for bootstraps, bound in [(0, -128.0), (1, math.nan)]:
+        with pytest.raises(ParameterRefused):
+            Bootstrapper(context, settings, bootstraps=bootstraps, log2_bound=bound)
+
+
+def test_baby_steps_may_differ_from_factor_to_factor(fast_engine: str) -> None:
+    bootstrapper, evaluator, keys, encryptor, secret = setting(fast_engine, 128, SINE)
+    uneven = Bootstrapper(bootstrapper.context, replace(bootstrapper.settings, babies=(2, 4, 4, 2, 4, 4, 2)))
+    assert len(uneven.galois_levels) < len(bootstrapper.galois_levels)
+    generator = KeyGenerator(bootstrapper.context)
+    _, made = generator.evaluation_keys(secret, KeyNeeds(None, uneven.galois_levels))
+    galois = {g: key.expand(bootstrapper.context) for g, key in made.items()}
+    fewer = Evaluator(bootstrapper.context, EvaluationKeys(evaluator.keys.relinearisation, galois))
+    values = np.random.default_rng(3).uniform(-0.7, 0.7, 128)
+    x = encryptor.encrypt(secret, values, 0).expand(bootstrapper.context)
+    errors = np.abs(encryptor.decrypt(secret, uneven.run(fewer, keys, x), 128) - values)
+    assert -math.log2(errors.mean()) > 17
+
+
 def test_settings_that_do_not_fit_are_refused(fast_engine: str) -> None:
     context = setting(fast_engine, 16, SINE)[0].context
     for settings, word in [
         (Bootstrapping(16, to_slots=2), "levels"),
         (Bootstrapping(16, eval_mod=EvalMod(weight=64)), "weight"),
         (Bootstrapping(256), "slots"),
+        (Bootstrapping(16, babies=6), "baby steps 6"),
+        (Bootstrapping(16, babies=(4, 8)), "7 of them"),
     ]:
         with pytest.raises(ParameterRefused, match=word):
             Bootstrapper(context, settings)

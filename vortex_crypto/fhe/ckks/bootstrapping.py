@@ -28,6 +28,9 @@ from vortex_crypto.fhe.ckks.switching import SwitchingKey
 from vortex_crypto.fhe.params import rounded_scale
 from vortex_crypto.fhe.rotations import Split
 
+LOG2_FAILURE_BOUND = -128.0
+"""What the probability of a wrong result is held against unless the caller asks for another bound."""
+
 
 @dataclass(frozen=True)
 class Bootstrapping:
@@ -38,7 +41,8 @@ class Bootstrapping:
         to_coefficients: levels, and factors, of the first transform.
         to_slots: levels, and factors, of the second.
         eval_mod: the reduction between them.
-        babies: baby steps of each factor's matrix.
+        babies: baby steps of every factor's matrix, or of each of them in the order they are applied. Each baby is a
+            key and a turned operand in memory, each giant step another decomposition: many babies are fast, few small.
         slots_first: put the slots into coefficients before the modulus is raised. That transform then runs at the
             lowest levels, where it is cheap, and the operand must have as many. Coefficients are then as large as
             slots, so without the arcsine the sine's cube costs all but some 15 bits.
@@ -48,7 +52,7 @@ class Bootstrapping:
     to_coefficients: int = 4
     to_slots: int = 3
     eval_mod: EvalMod = field(default_factory=EvalMod)
-    babies: int = 8
+    babies: int | tuple[int, ...] = 8
     slots_first: bool = False
 
     @property
@@ -57,13 +61,44 @@ class Bootstrapping:
         return self.to_coefficients + self.eval_mod.depth + (1 if self.slots_first else self.to_slots)
 
     @property
+    def babies_of_factors(self) -> tuple[int, ...]:
+        """Baby steps of each factor: of the first transform, then of the second."""
+        return (
+            self.babies if isinstance(self.babies, tuple) else (self.babies,) * (self.to_coefficients + self.to_slots)
+        )
+
+    @property
     def lowest_level(self) -> int:
         """The least level an operand may have."""
         return self.to_slots if self.slots_first else 0
 
     def log2_failure(self, times: int = 1) -> float:
-        """log2 of the probability that one of `times` bootstraps meets an overflow beyond K."""
+        """log2 of the probability that one of `times` bootstraps meets an overflow beyond K.
+
+        Raises:
+            ValueError: `times` is not positive.
+        """
         return log2_failure(self.eval_mod.weight, self.eval_mod.bound, 2 * self.slots * times)
+
+
+@dataclass(frozen=True)
+class FailureReport:
+    """How likely bootstraps are to fail, as log2 of an upper bound on the probability.
+
+    A failed bootstrap says nothing: its result is wrong. The bound is over the encryption's and the keys' randomness,
+    for operands as promised (slots of at most 1 in size).
+
+    Attributes:
+        bootstraps: how many a program, or whatever is counted, makes.
+        log2_each: of one.
+        log2_any: that any of them fails (union bound).
+        log2_bound: what was asked for; `log2_any` is at most this.
+    """
+
+    bootstraps: int
+    log2_each: float
+    log2_any: float
+    log2_bound: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +115,30 @@ class Bootstrapper:
     Args:
         context: parameters with as many bootstrapping primes as the settings need, and an ephemeral secret.
         settings: how.
+        bootstraps: how many will be made in all by what the bound is for.
+        log2_bound: the largest log2 of the probability that any of them may fail with. By default as unlikely as
+            guessing a 128-bit key: wrong results, which an adversary who sees them might learn from, are then no
+            easier to come by than the secret itself.
         cache_bytes: memory for the encoded matrices.
 
+    Attributes:
+        failure: the probability, as a `FailureReport`.
+
     Raises:
-        ParameterRefused: the parameters do not fit the settings.
+        ParameterRefused: the parameters do not fit the settings, or so many bootstraps fail too often.
     """
 
-    def __init__(self, context: Context, settings: Bootstrapping, *, cache_bytes: int = 1 << 31) -> None:
+    def __init__(
+        self,
+        context: Context,
+        settings: Bootstrapping,
+        *,
+        bootstraps: int = 1,
+        log2_bound: float = LOG2_FAILURE_BOUND,
+        cache_bytes: int = 1 << 31,
+    ) -> None:
         _check(context, settings)
+        self.failure = _bounded_failure(settings, bootstraps, log2_bound)
         self.context, self.settings = context, settings
         q0 = context.moduli[0]
         top = context.top_level
@@ -103,12 +154,13 @@ class Bootstrapper:
         message = rounded_scale(message * self.raised_scale / q0)
         encoder = Encoder(context)
         store = PlaintextStore(cache_bytes)
+        babies = settings.babies_of_factors
         self._first = _transforms(
             encoder,
             self._first_factors(),
             top,
             (q0 * settings.eval_mod.range, self.inner_scale),
-            settings.babies,
+            babies[: settings.to_coefficients],
             store,
         )
         self._second = _transforms(
@@ -118,7 +170,7 @@ class Bootstrapper:
             (context.scale(outer_level), self.raised_scale)
             if settings.slots_first
             else (message, context.scale(self.result_level)),
-            settings.babies,
+            babies[settings.to_coefficients :],
             store,
         )
 
@@ -266,8 +318,28 @@ def _check(context: Context, settings: Bootstrapping) -> None:
             f"the modular reduction is made for an ephemeral secret of weight {settings.eval_mod.weight}, and the "
             f"parameters have {parameters.literal.ephemeral_weight}",
         )
+    factors = settings.to_coefficients + settings.to_slots
+    if len(settings.babies_of_factors) != factors or any(b < 1 or b & (b - 1) for b in settings.babies_of_factors):
+        raise ParameterRefused(
+            "bootstrapping",
+            f"baby steps {settings.babies}; one power of two, or {factors} of them, one for each factor",
+        )
     if settings.slots & (settings.slots - 1) or not 4 <= settings.slots <= context.slots:
         raise ParameterRefused("bootstrapping", f"{settings.slots} slots; a power of two of 4..{context.slots}")
+
+
+def _bounded_failure(settings: Bootstrapping, bootstraps: int, log2_bound: float) -> FailureReport:
+    if bootstraps < 1:
+        raise ParameterRefused("bootstrapping", f"{bootstraps} bootstraps; at least 1")
+    report = FailureReport(bootstraps, settings.log2_failure(), settings.log2_failure(bootstraps), log2_bound)
+    if not report.log2_any <= log2_bound:
+        raise ParameterRefused(
+            "bootstrapping",
+            f"one of {bootstraps} bootstraps fails with probability 2^{report.log2_any:.1f}, and at most "
+            f"2^{log2_bound:.1f} is asked for; make fewer, raise the bound K (now {settings.eval_mod.bound}) and the "
+            f"degree of EvalMod with it, or ask for less",
+        )
+    return report
 
 
 def _transforms(
@@ -275,7 +347,7 @@ def _transforms(
     factors: Sequence[dft.Matrix],
     level: int,
     scales: tuple[Fraction, Fraction],
-    babies: int,
+    babies: Sequence[int],
     store: PlaintextStore,
 ) -> list[Transform]:
     """Transforms from `level` down, whose scales go from the first of `scales` to exactly the second, evenly."""
@@ -287,7 +359,7 @@ def _transforms(
         last = index == len(factors) - 1
         ratio = rounded_scale(end * prime / scale) if last else Fraction(round(prime * step))
         slots = len(next(iter(matrix.values())))
-        split = _split(matrix, slots, babies)
+        split = _split(matrix, slots, babies[index])
         made.append(
             Transform(
                 encoder,

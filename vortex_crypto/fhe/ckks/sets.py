@@ -30,9 +30,9 @@ N16 = BootstrapSet(
         log_bootstrap=(39,) * 3 + (60,) * 8 + (56,) * 4,
         ephemeral_weight=32,
     ),
-    Bootstrapping(slots=1 << 15),
+    Bootstrapping(slots=1 << 15, babies=(4, 8, 8, 4, 8, 8, 4)),
 )
-"""Nine levels of 40 bits and 26 bits of precision."""
+"""Nine levels of 40 bits and 26 bits of precision; baby steps are few where their keys are the largest."""
 
 N15 = BootstrapSet(
     ParametersLiteral(
