@@ -19,6 +19,7 @@ from vortex_crypto.arith.field.bn254 import FR, G1_GENERATOR, G2_GENERATOR
 from vortex_crypto.arith.field.native import NativeKernels, instruction_sets
 
 PEER = "mcl on Fp254BNb (mclbn256)"
+MCL_LARGEST_SUM = 1 << 16
 Peer = tuple[str, Callable[[], Any]] | None
 
 
@@ -85,6 +86,9 @@ def _mcl_sum(group: str, n: int) -> Peer:
     """mcl's sum of n multiples with full-width scalars."""
     mcl = _mcl()
     if mcl is None:
+        return None
+    if n > MCL_LARGEST_SUM:
+        note(f"mcl's sums of more than {MCL_LARGEST_SUM} points overflow its stack: no peer beside {n}")
         return None
     kind = getattr(mcl, group)
     points, scalars, total = (kind * n)(), (mcl.Fr * n)(), kind()
