@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.arith.field import operands as make
-from tests.arith.field import test_kernels as field_template
+from tests.arith.field.cases import cases_of, method, same
 from tests.arith.ring.test_kernels import CASES, DEGREES, EDGES, Operands, assert_same, moduli
 from tests.gpu.emulator import COMPILER, emulator, translated
 from vortex_crypto.arith.engine import Kernel
@@ -83,10 +83,10 @@ def test_field_kernels_compute_what_the_definition_says(kernel: Kernel, device: 
     if (kernel.name, device) == ("g1.msm", "ptx"):
         pytest.skip("the PTX of multi-scalar multiplication is not translated")
     engine = CudaKernels(DEVICES[device](), make.REFERENCE)
-    for number, (args, keywords) in enumerate(field_template._cases(kernel)):
+    for number, (args, keywords) in enumerate(cases_of(kernel)):
         wanted = kernel.reference(make.REFERENCE, *args, **keywords)
-        got = field_template._method(engine, kernel.name)(*args, **keywords)
-        assert field_template._same(got, wanted), f"{kernel.name}, case {number}"
+        got = method(engine, kernel.name)(*args, **keywords)
+        assert same(got, wanted), f"{kernel.name}, case {number}"
 
 
 @pytest.mark.parametrize("device", ON)

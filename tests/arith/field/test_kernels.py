@@ -4,128 +4,20 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.arith.field import operands as make
+from tests.arith.field.cases import cases_of, method, same
 from vortex_crypto.arith.engine import Kernel
-from vortex_crypto.arith.field.bn254 import FQ, FR
+from vortex_crypto.arith.field.bn254 import FR
 from vortex_crypto.arith.field.kernels import KERNELS
 from vortex_crypto.arith.field.native import NativeKernels, instruction_sets
 from vortex_crypto.errors import InvalidInput
 
-SIZES = (0, 1, 2, 7, 8, 9, 40, 71)
 ENGINES = {isa: NativeKernels(isa) for isa in instruction_sets()}
-Case = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-def _vector_cases(name: str) -> list[Case]:
-    part, kernel = name.split(".")
-    field = FR if part == "fr" else FQ
-    cases: list[Case] = []
-    for n in SIZES:
-        a, b, c = (make.elements(field, n, seed) for seed in (1, 2, 3))
-        one = make.elements(field, 1, n)[0]
-        integers = np.array([0, 1, -1, 2**63 - 1, -(2**63), 2**52, -(2**52), 77] * 9, dtype=np.int64)[:n]
-        wild = np.random.default_rng(n).integers(0, 2**64, (n, 4), dtype=np.uint64)
-        wild[: n // 3] = np.uint64(2**64 - 1)
-        table: dict[str, list[Case]] = {
-            "neg": [((a,), {})],
-            "inverse": [((a,), {})],
-            "from_montgomery": [((a,), {})],
-            "to_montgomery": [((wild,), {}), ((a,), {})],
-            "is_canonical": [((wild,), {}), ((a,), {})],
-            "mul_add": [((a, b, c), {})],
-            "scale": [((a, one), {})],
-            "powers": [((one, n), {}), ((one, n), {"first": make.elements(field, 1, 5)[0]})],
-            "from_int64": [((integers,), {})],
-        }
-        cases += table.get(kernel, [((a, b), {}), ((a, a), {})])
-    return cases
-
-
-def _group_cases(name: str) -> list[Case]:
-    group, kernel = name.split(".")
-    points = make.g1_points if group == "g1" else make.g2_points
-    generator = make.G1 if group == "g1" else make.G2
-    cases: list[Case] = []
-    for n in SIZES if group == "g1" else (0, 1, 7, 9, 25):
-        a, b, s = points(n, 1), points(n, 2), make.scalars(n, n)
-        flags = np.arange(n) % 2 == 0
-        coordinates = int(np.prod(generator.shape)) // 4
-        off_curve, unreduced = a.copy(), a.copy()
-        off_curve.reshape(n, coordinates, 4)[::3, 0, 0] ^= np.uint64(1)
-        unreduced.reshape(n, coordinates, 4)[::4, -1] = np.uint64(2**64 - 1)
-        abscissae = make.elements(FQ, n * coordinates // 2).reshape(n, *generator.shape[1:])
-        table: dict[str, list[Case]] = {
-            "msm": [((a, s), {}), ((a, make.scalars(max(n, 1), 1)[:1].repeat(n, axis=0)), {})],
-            "fixed_base": [((generator, s), {}), ((np.zeros_like(generator), s), {})],
-            "multiply": [((a, s), {})],
-            "add": [((a, b), {}), ((a, a), {}), ((a, make.REFERENCE.fq.neg(a.reshape(-1, 4)).reshape(a.shape)), {})],
-            "neg": [((a,), {})],
-            "valid": [((a,), {}), ((off_curve,), {}), ((unreduced,), {})],
-            "lift_x": [((a[:, 0], flags), {}), ((abscissae, flags), {})],
-        }
-        cases += table[kernel]
-    return cases
-
-
-def _ntt_cases(_: str) -> list[Case]:
-    shift = make.elements(FR, 9, 4)
-    shift = shift[shift.any(axis=1)][0]
-    return [
-        ((make.elements(FR, 1 << k, k),), {"inverse": inverse, "coset": coset})
-        for k in (0, 1, 2, 3, 5, 6, 7, 8, 9)
-        for inverse in (False, True)
-        for coset in (None, shift)
-    ]
-
-
-def _csr_cases(_: str) -> list[Case]:
-    cases: list[Case] = []
-    for rows, columns, entries in ((0, 3, 0), (1, 1, 1), (5, 0, 0), (7, 9, 40), (30, 5, 71)):
-        rng = np.random.default_rng(rows)
-        indptr = np.sort(
-            np.concatenate(([0], rng.integers(0, entries + 1, max(rows - 1, 0)), [entries] * min(rows, 1)))
-        )
-        values = make.elements(FR, entries, 6)
-        values[::2] = make.REFERENCE.fr.from_int64(np.array([1]))[0]
-        indices = rng.integers(0, max(columns, 1), entries)
-        cases.append(((indptr.astype(np.int64), indices.astype(np.int64), values, make.elements(FR, columns, 7)), {}))
-    return cases
-
-
-def _product_cases(_: str) -> list[Case]:
-    """Random rows and targets over few elements, so that rows read what earlier ones wrote, themselves and repeats."""
-    cases: list[Case] = []
-    for rows, columns, entries in ((0, 0, 0), (0, 3, 0), (1, 1, 1), (6, 2, 0), (9, 4, 20), (40, 7, 71)):
-        rng = np.random.default_rng(rows + columns)
-        a, b = (
-            (
-                np.concatenate(
-                    ([0], np.sort(rng.integers(0, entries + 1, max(rows - 1, 0))), [entries] * min(rows, 1))
-                ),
-                rng.integers(0, max(columns, 1), entries),
-                make.elements(FR, entries, seed),
-            )
-            for seed in (1, 2)
-        )
-        targets = rng.integers(0, max(columns, 1), rows)
-        cases.append(
-            (
-                (
-                    (a[0].astype(np.int64), *a[1:]),
-                    (b[0].astype(np.int64), *b[1:]),
-                    targets,
-                    make.elements(FR, columns, 3),
-                ),
-                {},
-            )
-        )
-    return cases
 
 
 @pytest.mark.parametrize("engine", [make.REFERENCE, *ENGINES.values()], ids=lambda engine: engine.name)
@@ -143,51 +35,15 @@ def test_products_refuse_what_does_not_fit(engine: Any) -> None:
             engine.products_in_order(a, b, targets, x)
 
 
-def _pairing_cases(_: str) -> list[Case]:
-    p, q = make.g1_points(9, 3), make.g2_points(9, 3)
-    p[4], q[5] = 0, 0
-    opposite = np.concatenate((p[:1], make.REFERENCE.g1.neg(p[:1])))
-    return [((p[:n], q[:n]), {}) for n in (0, 1, 2, 6)] + [((opposite, q[:1].repeat(2, axis=0)), {})]
-
-
-def _cases(kernel: Kernel) -> list[Case]:
-    makers: dict[str, Callable[[str], list[Case]]] = {
-        "fr": _vector_cases,
-        "fq": _vector_cases,
-        "g1": _group_cases,
-        "g2": _group_cases,
-        "ntt": _ntt_cases,
-        "csr_times_vector": _csr_cases,
-        "products_in_order": _product_cases,
-        "pairing_product": _pairing_cases,
-        "pairing_check": _pairing_cases,
-    }
-    return makers[kernel.name.split(".")[0]](kernel.name)
-
-
-def _method(engine: Any, name: str) -> Callable[..., Any]:
-    for part in name.split("."):
-        engine = getattr(engine, part)
-    return engine
-
-
-def _same(got: Any, wanted: Any) -> bool:
-    if isinstance(wanted, tuple):
-        return all(_same(g, w) for g, w in zip(got, wanted, strict=True))
-    if isinstance(wanted, np.ndarray):
-        return got.dtype == wanted.dtype and got.shape == wanted.shape and bool((got == wanted).all())
-    return bool(got == wanted)
-
-
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 def test_every_engine_agrees_with_the_definition(kernel: Kernel) -> None:
-    for number, (args, keywords) in enumerate(_cases(kernel)):
+    for number, (args, keywords) in enumerate(cases_of(kernel)):
         before = [zlib.crc32(a.tobytes()) for a in args if isinstance(a, np.ndarray)]
         wanted = kernel.reference(make.REFERENCE, *args, **keywords)
         for isa, engine in ENGINES.items():
             for threads in (1, 2):
-                got = _method(engine, kernel.name)(*args, **keywords, threads=threads)
-                assert _same(got, wanted), f"{kernel.name} on {isa}, case {number}, {threads} threads"
+                got = method(engine, kernel.name)(*args, **keywords, threads=threads)
+                assert same(got, wanted), f"{kernel.name} on {isa}, case {number}, {threads} threads"
         assert before == [zlib.crc32(a.tobytes()) for a in args if isinstance(a, np.ndarray)], (
             "an operand was written to"
         )
@@ -196,7 +52,7 @@ def test_every_engine_agrees_with_the_definition(kernel: Kernel) -> None:
 @pytest.mark.parametrize("engine", [make.REFERENCE, *ENGINES.values()], ids=lambda engine: engine.name)
 def test_the_manifest_lists_what_engines_have(engine: Any) -> None:
     for kernel in KERNELS:
-        assert "threads" in inspect.signature(_method(engine, kernel.name)).parameters
+        assert "threads" in inspect.signature(method(engine, kernel.name)).parameters
     for part in ("fr", "g1"):
         public = {name for name, _ in inspect.getmembers(getattr(engine, part), callable) if not name.startswith("_")}
         assert public == {kernel.name.split(".")[1] for kernel in KERNELS if kernel.name.startswith(part)}

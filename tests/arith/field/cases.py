@@ -1,0 +1,160 @@
+"""Calls of every field kernel on random and edge operands: what the templates of all engines walk over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tests.arith.field import operands as make
+from vortex_crypto.arith.engine import Kernel
+from vortex_crypto.arith.field.bn254 import FQ, FR
+
+SIZES = (0, 1, 2, 7, 8, 9, 40, 71)
+Case = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def _vector_cases(name: str) -> list[Case]:
+    part, kernel = name.split(".")
+    field = FR if part == "fr" else FQ
+    cases: list[Case] = []
+    for n in SIZES:
+        a, b, c = (make.elements(field, n, seed) for seed in (1, 2, 3))
+        one = make.elements(field, 1, n)[0]
+        integers = np.array([0, 1, -1, 2**63 - 1, -(2**63), 2**52, -(2**52), 77] * 9, dtype=np.int64)[:n]
+        wild = np.random.default_rng(n).integers(0, 2**64, (n, 4), dtype=np.uint64)
+        wild[: n // 3] = np.uint64(2**64 - 1)
+        table: dict[str, list[Case]] = {
+            "neg": [((a,), {})],
+            "inverse": [((a,), {})],
+            "from_montgomery": [((a,), {})],
+            "to_montgomery": [((wild,), {}), ((a,), {})],
+            "is_canonical": [((wild,), {}), ((a,), {})],
+            "mul_add": [((a, b, c), {})],
+            "scale": [((a, one), {})],
+            "powers": [((one, n), {}), ((one, n), {"first": make.elements(field, 1, 5)[0]})],
+            "from_int64": [((integers,), {})],
+        }
+        cases += table.get(kernel, [((a, b), {}), ((a, a), {})])
+    return cases
+
+
+def _group_cases(name: str) -> list[Case]:
+    group, kernel = name.split(".")
+    points = make.g1_points if group == "g1" else make.g2_points
+    generator = make.G1 if group == "g1" else make.G2
+    cases: list[Case] = []
+    for n in SIZES if group == "g1" else (0, 1, 7, 9, 25):
+        a, b, s = points(n, 1), points(n, 2), make.scalars(n, n)
+        flags = np.arange(n) % 2 == 0
+        coordinates = int(np.prod(generator.shape)) // 4
+        off_curve, unreduced = a.copy(), a.copy()
+        off_curve.reshape(n, coordinates, 4)[::3, 0, 0] ^= np.uint64(1)
+        unreduced.reshape(n, coordinates, 4)[::4, -1] = np.uint64(2**64 - 1)
+        abscissae = make.elements(FQ, n * coordinates // 2).reshape(n, *generator.shape[1:])
+        table: dict[str, list[Case]] = {
+            "msm": [((a, s), {}), ((a, make.scalars(max(n, 1), 1)[:1].repeat(n, axis=0)), {})],
+            "fixed_base": [((generator, s), {}), ((np.zeros_like(generator), s), {})],
+            "multiply": [((a, s), {})],
+            "add": [((a, b), {}), ((a, a), {}), ((a, make.REFERENCE.fq.neg(a.reshape(-1, 4)).reshape(a.shape)), {})],
+            "neg": [((a,), {})],
+            "valid": [((a,), {}), ((off_curve,), {}), ((unreduced,), {})],
+            "lift_x": [((a[:, 0], flags), {}), ((abscissae, flags), {})],
+        }
+        cases += table[kernel]
+    return cases
+
+
+def _ntt_cases(_: str) -> list[Case]:
+    shift = make.elements(FR, 9, 4)
+    shift = shift[shift.any(axis=1)][0]
+    return [
+        ((make.elements(FR, 1 << k, k),), {"inverse": inverse, "coset": coset})
+        for k in (0, 1, 2, 3, 5, 6, 7, 8, 9)
+        for inverse in (False, True)
+        for coset in (None, shift)
+    ]
+
+
+def _csr_cases(_: str) -> list[Case]:
+    cases: list[Case] = []
+    for rows, columns, entries in ((0, 3, 0), (1, 1, 1), (5, 0, 0), (7, 9, 40), (30, 5, 71)):
+        rng = np.random.default_rng(rows)
+        indptr = np.sort(
+            np.concatenate(([0], rng.integers(0, entries + 1, max(rows - 1, 0)), [entries] * min(rows, 1)))
+        )
+        values = make.elements(FR, entries, 6)
+        values[::2] = make.REFERENCE.fr.from_int64(np.array([1]))[0]
+        indices = rng.integers(0, max(columns, 1), entries)
+        cases.append(((indptr.astype(np.int64), indices.astype(np.int64), values, make.elements(FR, columns, 7)), {}))
+    return cases
+
+
+def _product_cases(_: str) -> list[Case]:
+    """Random rows and targets over few elements, so that rows read what earlier ones wrote, themselves and repeats."""
+    cases: list[Case] = []
+    for rows, columns, entries in ((0, 0, 0), (0, 3, 0), (1, 1, 1), (6, 2, 0), (9, 4, 20), (40, 7, 71)):
+        rng = np.random.default_rng(rows + columns)
+        a, b = (
+            (
+                np.concatenate(
+                    ([0], np.sort(rng.integers(0, entries + 1, max(rows - 1, 0))), [entries] * min(rows, 1))
+                ),
+                rng.integers(0, max(columns, 1), entries),
+                make.elements(FR, entries, seed),
+            )
+            for seed in (1, 2)
+        )
+        targets = rng.integers(0, max(columns, 1), rows)
+        cases.append(
+            (
+                (
+                    (a[0].astype(np.int64), *a[1:]),
+                    (b[0].astype(np.int64), *b[1:]),
+                    targets,
+                    make.elements(FR, columns, 3),
+                ),
+                {},
+            )
+        )
+    return cases
+
+
+def _pairing_cases(_: str) -> list[Case]:
+    p, q = make.g1_points(9, 3), make.g2_points(9, 3)
+    p[4], q[5] = 0, 0
+    opposite = np.concatenate((p[:1], make.REFERENCE.g1.neg(p[:1])))
+    return [((p[:n], q[:n]), {}) for n in (0, 1, 2, 6)] + [((opposite, q[:1].repeat(2, axis=0)), {})]
+
+
+def cases_of(kernel: Kernel) -> list[Case]:
+    """Calls of one kernel of the manifest: positional arguments and keywords."""
+    makers: dict[str, Callable[[str], list[Case]]] = {
+        "fr": _vector_cases,
+        "fq": _vector_cases,
+        "g1": _group_cases,
+        "g2": _group_cases,
+        "ntt": _ntt_cases,
+        "csr_times_vector": _csr_cases,
+        "products_in_order": _product_cases,
+        "pairing_product": _pairing_cases,
+        "pairing_check": _pairing_cases,
+    }
+    return makers[kernel.name.split(".")[0]](kernel.name)
+
+
+def method(engine: Any, name: str) -> Callable[..., Any]:
+    """An engine's kernel by its name in the manifest."""
+    for part in name.split("."):
+        engine = getattr(engine, part)
+    return engine
+
+
+def same(got: Any, wanted: Any) -> bool:
+    """Whether two results agree bit for bit, dtypes and shapes included."""
+    if isinstance(wanted, tuple):
+        return all(same(g, w) for g, w in zip(got, wanted, strict=True))
+    if isinstance(wanted, np.ndarray):
+        return got.dtype == wanted.dtype and got.shape == wanted.shape and bool((got == wanted).all())
+    return bool(got == wanted)
