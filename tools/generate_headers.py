@@ -57,16 +57,6 @@ def fq2(value: c.Fq2) -> list[int]:
     return montgomery(value[0]) + montgomery(value[1])
 
 
-def signed_digits(value: int) -> list[int]:
-    """Non-adjacent form, least significant digit first."""
-    digits = []
-    while value:
-        digit = 2 - value % 4 if value % 2 else 0
-        digits.append(digit)
-        value = (value - digit) // 2
-    return digits
-
-
 def lines() -> Iterator[str]:
     """The header."""
     yield "// Constants of BN254. DO NOT EDIT: tools/generate_headers.py writes it from arith/field/bn254.py."
@@ -95,9 +85,10 @@ def lines() -> Iterator[str]:
     yield from table("minus_half_of_p", "(p-1)/2, a plain integer.", words((c.P - 1) // 2))
     frobenius = [limb for value in c.FROBENIUS for limb in fq2(value)]
     yield from table("frobenius", "(9+u)^(i(p-1)/6) for i = 0..5, eight limbs each.", frobenius)
-    digits = signed_digits(c.ATE_LOOP)
+    digits = c.ATE_DIGITS
     yield "// 6x+2 in non-adjacent form, least significant digit first."
     yield f"constexpr int ate_length = {len(digits)};"
+    yield f"constexpr int miller_lines = {c.MILLER_LINES};  // of one point of G2"
     yield "VX_FN constexpr int ate_digit(int i) {"
     yield f"    constexpr signed char digits[{len(digits)}] = {{{', '.join(map(str, digits))}}};"
     yield "    return digits[i];"

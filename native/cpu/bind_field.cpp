@@ -15,6 +15,7 @@
 #include "msm.hpp"
 #include "ntt_fr.hpp"
 #include "parallel.hpp"
+#include "vortex/bn254.hpp"
 
 namespace nb = nanobind;
 
@@ -340,34 +341,40 @@ Out products_in_order(const std::string& isa, const Ints& a_indptr, const Ints& 
     return result;
 }
 
-Out pairing_product(const std::string& isa, const Limbs& p, const Limbs& q, unsigned threads) {
+constexpr size_t line_words = 16, lines_words = line_words * (size_t)vx::bn254::miller_lines;
+
+Out prepare_g2(const std::string& isa, const Limbs& q, unsigned threads) {
+    const vx::PairingOps& ops = ops_of(isa).pairing;
+    const size_t n = count(q, 16);
+    u64* out;
+    Out result = limbs(out, {n, (size_t)vx::bn254::miller_lines, 2, 2, 4});
+    nb::gil_scoped_release release;
+    constexpr size_t together = 4;
+    vx::parallel_for(threads, (n + together - 1) / together, [&](size_t i, unsigned) {
+        const size_t from = together * i;
+        ops.lines(q.data() + 16 * from, out + lines_words * from, std::min(together, n - from));
+    });
+    return result;
+}
+
+Out pairing_product(const std::string& isa, const Limbs& p, const Limbs& lines, unsigned threads) {
     const vx::PairingOps& ops = ops_of(isa).pairing;
     const size_t n = count(p, 8);
-    expect(q, n, 16);
+    expect(lines, n, lines_words);
     u64* out;
     Out result = limbs(out, {2, 3, 2, 4});
     nb::gil_scoped_release release;
-    const auto zero = [](const u64* words, size_t k) { return std::all_of(words, words + k, [](u64 w) { return w == 0; }); };
-    std::vector<u64> finite;
-    std::vector<const u64*> twists;
-    for (size_t i = 0; i < n; ++i) {
-        if (zero(p.data() + 8 * i, 8) || zero(q.data() + 16 * i, 16)) continue;
-        finite.insert(finite.end(), p.data() + 8 * i, p.data() + 8 * i + 8);
-        twists.push_back(q.data() + 16 * i);
-    }
-    constexpr size_t group = 8;
-    const size_t groups = (twists.size() + group - 1) / group;
+    // Few pairs are not worth the squarings of a second loop.
+    const size_t workers = threads ? threads : vx::processors();
+    const size_t group = std::clamp<size_t>((n + workers - 1) / workers, 8, vx::pairs_together);
+    const size_t groups = (n + group - 1) / group;
     std::vector<u64> parts(48 * std::max<size_t>(groups, 1));
     ops.miller(nullptr, nullptr, 0, parts.data());
     vx::parallel_for(threads, groups, [&](size_t g, unsigned) {
-        const size_t from = group * g, k = std::min(group, twists.size() - from);
-        vx::Buffer<u8> lines(ops.lines_bytes * k);
-        const void* at[group];
-        for (size_t i = 0; i < k; ++i) {
-            ops.lines(twists[from + i], lines.get() + ops.lines_bytes * i);
-            at[i] = lines.get() + ops.lines_bytes * i;
-        }
-        ops.miller(finite.data() + 8 * from, at, k, parts.data() + 48 * g);
+        const size_t from = group * g, k = std::min(group, n - from);
+        const u64* rows[vx::pairs_together];
+        for (size_t i = 0; i < k; ++i) rows[i] = lines.data() + lines_words * (from + i);
+        ops.miller(p.data() + 8 * from, rows, k, parts.data() + 48 * g);
     });
     for (size_t g = 1; g < groups; ++g) ops.multiply(parts.data(), parts.data() + 48 * g);
     ops.final(parts.data(), out);
@@ -406,5 +413,6 @@ void bind_field(nb::module_& m) {
     m.def("ntt", &ntt);
     m.def("csr", &csr);
     m.def("products_in_order", &products_in_order);
+    m.def("prepare_g2", &prepare_g2);
     m.def("pairing_product", &pairing_product);
 }

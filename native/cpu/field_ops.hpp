@@ -74,10 +74,13 @@ struct NttOps {
                  const u64* scale, void* scratch);
 };
 
+constexpr size_t pairs_together = 32;  // pairs that share their squarings
+
 struct PairingOps {
-    size_t lines_bytes;  // for the lines of one point
-    void (*lines)(const u64* q, void* lines);
-    void (*miller)(const u64* p, const void* const* lines, size_t pairs, u64* f12);
+    // The lines of n points of G2, `line_words` a point: see `Line` in vortex/pairing.hpp; zeros for infinity.
+    void (*lines)(const u64* q, u64* lines, size_t n);
+    // Miller's loop over at most `pairs_together` pairs; infinity counts as one.
+    void (*miller)(const u64* p, const u64* const* lines, size_t pairs, u64* f12);
     void (*multiply)(u64* f12, const u64* other);
     void (*final)(const u64* f12, u64* out);
 };

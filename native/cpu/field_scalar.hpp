@@ -404,24 +404,16 @@ struct ScalarNtt {
 
 template <class F>
 struct ScalarPairing {
-    struct Lines {
-        Line<F> line[miller_lines];
-    };
-    static constexpr size_t group = 8;  // pairs that share their squarings
-
-    static void lines(const u64* q, void* out) {
-        lines_of(*reinterpret_cast<const Affine<Fp2<F>>*>(q), static_cast<Lines*>(out)->line);
+    static void lines(const u64* q, u64* out, size_t n) {
+        const auto* points = reinterpret_cast<const Affine<Fp2<F>>*>(q);
+        for (size_t i = 0; i < n; ++i) lines_of(points[i], reinterpret_cast<Line<F>*>(out) + i * bn254::miller_lines);
     }
-    static void miller(const u64* p, const void* const* lines, size_t pairs, u64* out) {
-        Fp12<F> f = Fp12<F>::one();
-        for (size_t from = 0; from < pairs; from += group) {
-            const Line<F>* some[group];
-            const size_t count = pairs - from < group ? pairs - from : group;
-            for (size_t i = 0; i < count; ++i) some[i] = static_cast<const Lines*>(lines[from + i])->line;
-            const Fp12<F> part = miller_loop(reinterpret_cast<const Affine<F>*>(p) + from, some, (int)count);
-            f = from ? f * part : part;
-        }
-        *reinterpret_cast<Fp12<F>*>(out) = f;
+    static void miller(const u64* p, const u64* const* lines, size_t pairs, u64* out) {
+        LinePoint<F> points[pairs_together];
+        const Line<F>* rows[pairs_together];
+        line_points(reinterpret_cast<const Affine<F>*>(p), points, (int)pairs);
+        for (size_t i = 0; i < pairs; ++i) rows[i] = reinterpret_cast<const Line<F>*>(lines[i]);
+        *reinterpret_cast<Fp12<F>*>(out) = miller_loop(points, rows, (int)pairs);
     }
     static void multiply(u64* f12, const u64* other) {
         auto& f = *reinterpret_cast<Fp12<F>*>(f12);
@@ -430,7 +422,7 @@ struct ScalarPairing {
     static void final(const u64* f12, u64* out) {
         *reinterpret_cast<Fp12<F>*>(out) = final_exponentiation(*reinterpret_cast<const Fp12<F>*>(f12));
     }
-    static constexpr PairingOps ops() { return {sizeof(Lines), lines, miller, multiply, final}; }
+    static constexpr PairingOps ops() { return {lines, miller, multiply, final}; }
 };
 
 template <class Core>

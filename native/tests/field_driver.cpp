@@ -110,10 +110,14 @@ void transforms(const vx::FieldOps& ops, Results& results) {
 
 void pairing(const vx::FieldOps& ops, Results& results) {
     const Words p = base_point(ops, ops.g1), q = base_point(ops, ops.g2);
-    vx::Buffer<unsigned char> lines(ops.pairing.lines_bytes);
-    Words f(48), out(48);
-    ops.pairing.lines(q.data(), lines.get());
-    const void* at[1] = {lines.get()};
+    Words many = q, lines(5 * 16 * vx::bn254::miller_lines), f(48), out(48);
+    many.resize(2 * q.size());  // infinity
+    many.insert(many.end(), q.begin(), q.end());
+    ops.g2.negate(many.data(), many.data(), 1);
+    for (size_t i = 0; i < 2; ++i) many.insert(many.end(), q.begin(), q.end());
+    ops.pairing.lines(many.data(), lines.data(), 5);
+    results.push_back(lines);
+    const u64* at[1] = {lines.data()};
     ops.pairing.miller(p.data(), at, 1, f.data());
     ops.pairing.multiply(f.data(), f.data());
     ops.pairing.final(f.data(), out.data());

@@ -285,6 +285,9 @@ class CudaKernels(_OnDevice):
     def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
         return self._host.products_in_order(a, b, targets, x, threads=threads)
 
+    def prepare_g2(self, q: Array, *, threads: int = 0) -> Array:
+        return self._host.prepare_g2(q, threads=threads)
+
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         return self._host.pairing_product(p, q, threads=threads)
 

@@ -81,6 +81,7 @@ VX_FN constexpr u64 frobenius(int i) {
 }
 // 6x+2 in non-adjacent form, least significant digit first.
 constexpr int ate_length = 66;
+constexpr int miller_lines = 88;  // of one point of G2
 VX_FN constexpr int ate_digit(int i) {
     constexpr signed char digits[66] = {0, 0, 0, 1, 0, 1, 0, -1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1, 0, -1, 0, 0, 0, 1, 0, -1, 0, 0, 0, 0, -1, 0, 0, 1, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, -1, 0, 0, -1, 0, 1, 0, -1, 0, 0, 0, -1, 0, -1, 0, 0, 0, 1, 0, -1, 0, 1};
     return digits[i];

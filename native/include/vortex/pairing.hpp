@@ -5,9 +5,16 @@
 namespace vx {
 inline namespace VX_ISA {
 
-// A line through points of the twist, its coefficients still free of P: l = c0·y_P + c1·x_P·w + c3·w^3.
+// A line through points of the twist, free of P yet and monic in its ordinate: l = y_P + c1·x_P·w + c3·w^3, so that
+// c1 = -λ and c3 = λx - y for the slope λ and a point (x, y) of it. All zeros stands for one.
 template <class F>
 struct Line {
+    Fp2<F> c1, c3;
+};
+
+// A line times any factor, which the final exponentiation takes away: c0·y_P + c1·x_P·w + c3·w^3.
+template <class F>
+struct ScaledLine {
     Fp2<F> c0, c1, c3;
 };
 
@@ -17,7 +24,7 @@ template <class F>
 struct RunningPoint {
     Fp2<F> x, y, z;
 
-    VX_FN Line<F> twice() {
+    VX_FN ScaledLine<F> twice() {
         const F half = F::template constant<bn254::half>();
         const Fp2<F> a = x * y * half, b = y.square(), c = z.square();
         const Fp2<F> e = Fp2<F>::template constant<bn254::b2>() * (c + c + c), f = e + e + e;
@@ -27,7 +34,7 @@ struct RunningPoint {
         z = b * h;
         return {-h, j + j + j, i};
     }
-    VX_FN Line<F> plus(const Affine<Fp2<F>>& q) {
+    VX_FN ScaledLine<F> plus(const Affine<Fp2<F>>& q) {
         const Fp2<F> theta = y - q.y * z, lambda = x - q.x * z, c = theta.square(), d = lambda.square(), e = lambda * d;
         const Fp2<F> f = z * c, g = x * d, h = e + f - g - g, j = theta * q.x - lambda * q.y;
         x = lambda * h;
@@ -37,46 +44,77 @@ struct RunningPoint {
     }
 };
 
-constexpr int miller_lines = 2 * bn254::ate_length;
-
-// All lines of Q in the order in which the loop uses them; returns how many. Q must not be infinity.
+// All lines of Q in the order in which the loop uses them, `bn254::miller_lines` of them; those of infinity are zeros.
 template <class F>
-VX_FN int lines_of(const Affine<Fp2<F>>& q, Line<F>* lines) {
+VX_FN void lines_of(const Affine<Fp2<F>>& q, Line<F>* lines) {
+    constexpr int count = bn254::miller_lines;
+    ScaledLine<F> scaled[count];
     RunningPoint<F> t = {q.x, q.y, Fp2<F>::one()};
     const Affine<Fp2<F>> minus = -q;
     int n = 0;
     for (int i = bn254::ate_length - 2; i >= 0; --i) {
-        lines[n++] = t.twice();
+        scaled[n++] = t.twice();
         const int digit = bn254::ate_digit(i);
-        if (digit) lines[n++] = t.plus(digit > 0 ? q : minus);
+        if (digit) scaled[n++] = t.plus(digit > 0 ? q : minus);
     }
     const auto q1 = frobenius(Jacobian<Fp2<F>>::from(q)), q2 = frobenius(q1);
-    lines[n++] = t.plus(Affine<Fp2<F>>{q1.x, q1.y});
-    lines[n++] = t.plus(Affine<Fp2<F>>{q2.x, -q2.y});
-    return n;
+    scaled[n++] = t.plus(Affine<Fp2<F>>{q1.x, q1.y});
+    scaled[n++] = t.plus(Affine<Fp2<F>>{q2.x, -q2.y});
+    // Montgomery's trick. No head is zero, unless Q is infinity or outside of G2.
+    Fp2<F> before[count], product = Fp2<F>::one();
+    for (int i = 0; i < count; ++i) {
+        before[i] = product;
+        if (!scaled[i].c0.is_zero()) product = product * scaled[i].c0;
+    }
+    product = product.inverse();
+    for (int i = count; i-- > 0;) {
+        const ScaledLine<F>& line = scaled[i];
+        if (q.is_infinity() || line.c0.is_zero()) {
+            lines[i] = {Fp2<F>::zero(), Fp2<F>::zero()};
+            continue;
+        }
+        const Fp2<F> head = product * before[i];
+        product = product * line.c0;
+        lines[i] = {line.c1 * head, line.c3 * head};
+    }
 }
 
+// What of P enters its lines once they are divided by y_P: x_P/y_P and 1/y_P, zeros for infinity.
 template <class F>
-VX_FN void multiply_by_line(Fp12<F>& f, const Line<F>& line, const Affine<F>& p) {
-    f = f.times_line(line.c0 * p.y, line.c1 * p.x, line.c3);
+struct LinePoint {
+    F x, y;
+};
+template <class F>
+VX_FN void line_points(const Affine<F>* p, LinePoint<F>* out, int pairs) {
+    F product = F::one();
+    for (int k = 0; k < pairs; ++k) {
+        out[k].y = product;
+        if (!p[k].y.is_zero()) product = product * p[k].y;
+    }
+    product = product.inverse();
+    for (int k = pairs; k-- > 0;) {
+        const F y = p[k].y.is_zero() ? F::zero() : product * out[k].y;
+        if (!p[k].y.is_zero()) product = product * p[k].y;
+        out[k] = {p[k].x * y, y};
+    }
 }
 
-// Π f_{6x+2,Q_i}(P_i) with the final lines; `lines[i]` are Q_i's. The squarings are shared.
+// Π f_{6x+2,Q_i}(P_i) with the final lines, times an element of Fq; `lines[i]` are Q_i's. The squarings are shared.
 template <class F>
-VX_FN Fp12<F> miller_loop(const Affine<F>* p, const Line<F>* const* lines, int pairs) {
+VX_FN Fp12<F> miller_loop(const LinePoint<F>* p, const Line<F>* const* lines, int pairs) {
     Fp12<F> f = Fp12<F>::one();
     int at = 0;
+    const auto multiply = [&] {
+        for (int k = 0; k < pairs; ++k) f = f.times_line(lines[k][at].c1 * p[k].x, lines[k][at].c3 * p[k].y);
+        ++at;
+    };
     for (int i = bn254::ate_length - 2; i >= 0; --i) {
         if (at) f = f.square();
-        for (int k = 0; k < pairs; ++k) multiply_by_line(f, lines[k][at], p[k]);
-        ++at;
-        if (!bn254::ate_digit(i)) continue;
-        for (int k = 0; k < pairs; ++k) multiply_by_line(f, lines[k][at], p[k]);
-        ++at;
+        multiply();
+        if (bn254::ate_digit(i)) multiply();
     }
-    for (int last = at + 2; at < last; ++at) {
-        for (int k = 0; k < pairs; ++k) multiply_by_line(f, lines[k][at], p[k]);
-    }
+    multiply();
+    multiply();
     return f;
 }
 

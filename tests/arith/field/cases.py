@@ -125,7 +125,14 @@ def _pairing_cases(_: str) -> list[Case]:
     p, q = make.g1_points(9, 3), make.g2_points(9, 3)
     p[4], q[5] = 0, 0
     opposite = np.concatenate((p[:1], make.REFERENCE.g1.neg(p[:1])))
-    return [((p[:n], q[:n]), {}) for n in (0, 1, 2, 6)] + [((opposite, q[:1].repeat(2, axis=0)), {})]
+    calls = [(p[:n], q[:n]) for n in (0, 1, 2, 6)] + [(opposite, q[:1].repeat(2, axis=0))]
+    return [((a, b), {}) for a, b in [*calls, *((a, make.REFERENCE.prepare_g2(b)) for a, b in calls)]]
+
+
+def _line_cases(_: str) -> list[Case]:
+    q = make.g2_points(11, 4)
+    q[2] = 0
+    return [((q[:n],), {}) for n in (0, 1, 3, 4, 5, 11)]
 
 
 def cases_of(kernel: Kernel) -> list[Case]:
@@ -138,6 +145,7 @@ def cases_of(kernel: Kernel) -> list[Case]:
         "ntt": _ntt_cases,
         "csr_times_vector": _csr_cases,
         "products_in_order": _product_cases,
+        "prepare_g2": _line_cases,
         "pairing_product": _pairing_cases,
         "pairing_check": _pairing_cases,
     }

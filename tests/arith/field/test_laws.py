@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.arith.field import operands as make
 from vortex_crypto.arith.field import encoding
 from vortex_crypto.arith.field.arrays import Array, decode, encode
-from vortex_crypto.arith.field.bn254 import FQ, FR, PrimeField, R, fr_root_of_unity
+from vortex_crypto.arith.field.bn254 import FQ, FR, MILLER_LINES, PrimeField, R, fr_root_of_unity
 from vortex_crypto.arith.field.kernels import VectorField
 from vortex_crypto.arith.field.native import NativeKernels, instruction_sets
 from vortex_crypto.errors import InvalidInput, MalformedProof
@@ -162,6 +162,8 @@ def test_wrong_arguments_are_refused(engine: NativeKernels) -> None:
         lambda: engine.g2.msm(make.g1_points(6), a),
         lambda: engine.g1.fixed_base(make.G2, a),
         lambda: engine.pairing_check(make.g1_points(3), make.g2_points(2)),
+        lambda: engine.pairing_check(make.g1_points(3), engine.prepare_g2(make.g2_points(2))),
+        lambda: engine.prepare_g2(make.g1_points(4)),
         lambda: engine.csr_times_vector(np.array([0, 1]), np.array([6]), a[:1], a),
         lambda: engine.csr_times_vector(np.array([0, 2]), np.array([0]), a[:1], a),
         lambda: engine.csr_times_vector(np.array([1, 1]), np.array([0]), a[:1], a),
@@ -182,6 +184,7 @@ def test_unreduced_operands_do_no_harm(engine: NativeKernels) -> None:
     assert engine.g2.msm(wild[:400].reshape(-1, 2, 2, 4), wild[:100]).shape == (2, 2, 4)
     assert engine.ntt(wild[:2048]).shape == (2048, 4)
     assert engine.fr.inverse(wild).shape == (3000, 4)
+    assert engine.prepare_g2(wild[:36].reshape(-1, 2, 2, 4)).shape == (9, MILLER_LINES, 2, 2, 4)
     engine.pairing_check(wild[:4].reshape(-1, 2, 4), wild[4:12].reshape(-1, 2, 2, 4))
 
 

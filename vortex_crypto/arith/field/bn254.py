@@ -63,6 +63,23 @@ TRACE = P + 1 - R
 ATE_LOOP = 6 * X + 2
 """The length of the optimal ate Miller loop (Vercauteren 2010)."""
 
+
+def signed_digits(value: int) -> tuple[int, ...]:
+    """Non-adjacent form of value >= 0, least significant digit first."""
+    digits = []
+    while value:
+        digit = 2 - value % 4 if value % 2 else 0
+        digits.append(digit)
+        value = (value - digit) // 2
+    return tuple(digits)
+
+
+ATE_DIGITS = signed_digits(ATE_LOOP)
+"""The Miller loop's digits, least significant first."""
+
+MILLER_LINES = len(ATE_DIGITS) - 1 + sum(map(abs, ATE_DIGITS[:-1])) + 2
+"""Lines of one point of G2: a tangent a digit, a chord a digit that is not zero, and two chords at the end."""
+
 B = 3
 """E: y² = x³ + B."""
 
@@ -106,6 +123,11 @@ def fr_root_of_unity(log_n: int) -> int:
 def fq2_add(a: Fq2, b: Fq2) -> Fq2:
     """a + b."""
     return (a[0] + b[0]) % P, (a[1] + b[1]) % P
+
+
+def fq2_sub(a: Fq2, b: Fq2) -> Fq2:
+    """a - b."""
+    return (a[0] - b[0]) % P, (a[1] - b[1]) % P
 
 
 def fq2_mul(a: Fq2, b: Fq2) -> Fq2:

@@ -9,6 +9,8 @@ Representation, the same at every kernel and in every engine:
 - A vector is uint64 [n, 4]; one element is uint64 [4].
 - A point is affine. G1: uint64 [n, 2, 4], axis 1 is x, y. G2: uint64 [n, 2, 2, 4], axis 1 is x, y, axis 2 is c0, c1 of
   c0 + c1·u. Infinity is all zeros (not a point of either curve otherwise). This is the layout of .zkey and .ptau files.
+- The lines of a point of G2 in Miller's loop are uint64 [MILLER_LINES, 2, 2, 4]: axis 1 is the coefficients c1 = -λ and
+  c3 = λx - y of l = y_P + c1·x_P·w + c3·w³, the line of slope λ through (x, y); all zeros for infinity.
 - An element of Fq12 is uint64 [2, 3, 2, 4]: the coefficient of w^i·v^j·u^k at [i, j, k].
 - Arrays are C-contiguous in and freshly allocated out; inputs are never written to.
 
@@ -29,7 +31,7 @@ from numpy.typing import NDArray
 
 from vortex_crypto.arith.engine import Kernel
 from vortex_crypto.arith.field.arrays import Array
-from vortex_crypto.arith.field.bn254 import LIMBS, PrimeField
+from vortex_crypto.arith.field.bn254 import LIMBS, MILLER_LINES, PrimeField
 from vortex_crypto.errors import InvalidInput
 
 Csr = tuple[NDArray[np.int64], NDArray[np.int64], Array]
@@ -70,9 +72,12 @@ def check_products(a: Csr, b: Csr, targets: NDArray[np.int64], x: Array) -> None
 
 
 def check_pairs(p: Array, q: Array) -> None:
-    """Raise `InvalidInput` unless these are as many points of G1 as of G2."""
+    """Raise `InvalidInput` unless these are as many points of G1 as of G2, the latter as points or as lines."""
     check_shape("points of G1", p, (None, 2, LIMBS))
-    check_shape("points of G2", q, (len(p), 2, 2, LIMBS))
+    if q.ndim == 5:
+        check_shape("lines of points of G2", q, (len(p), MILLER_LINES, 2, 2, LIMBS))
+    else:
+        check_shape("points of G2", q, (len(p), 2, 2, LIMBS))
 
 
 class VectorField(Protocol):
@@ -215,10 +220,18 @@ class FieldKernels(Protocol):
         """
         ...
 
+    def prepare_g2(self, q: Array, *, threads: int = 0) -> Array:
+        """The lines of points of G2, for pairings that use them again: [n, 2, 2, 4] -> [n, MILLER_LINES, 2, 2, 4].
+
+        A point takes 11 KiB. Lines of several calls may be concatenated: those of a verifying key with a proof's.
+        """
+        ...
+
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         """Π e(p_i, q_i) of the optimal ate pairing, the final exponent being (p^12-1)/r: uint64 [2, 3, 2, 4].
 
-        p uint64 [n, 2, 4] in G1, q uint64 [n, 2, 2, 4] in G2; pairs with infinity count as one, and so does n = 0.
+        p uint64 [n, 2, 4] in G1, q uint64 [n, 2, 2, 4] in G2 or what `prepare_g2` made of such; pairs with infinity
+        count as one, and so does n = 0.
         """
         ...
 
@@ -275,7 +288,8 @@ KERNELS: tuple[Kernel, ...] = (
     _kernel("ntt", "fr[2^k] -> fr[2^k], k <= 28", _REDUCED),
     _kernel("csr_times_vector", "indptr[rows+1], indices[nnz], fr[nnz], fr[columns] -> fr[rows]", _REDUCED),
     _kernel("products_in_order", "csr[rows], csr[rows], targets[rows], fr[columns] -> fr[columns]", _REDUCED),
-    _kernel("pairing_product", "g1[n], g2[n] -> fq12", "points in the subgroup of order r"),
-    _kernel("pairing_check", "g1[n], g2[n] -> bool", "points in the subgroup of order r"),
+    _kernel("prepare_g2", "g2[n] -> lines[n]", "points in the subgroup of order r"),
+    _kernel("pairing_product", "g1[n], g2[n] or lines[n] -> fq12", "points in the subgroup of order r"),
+    _kernel("pairing_check", "g1[n], g2[n] or lines[n] -> bool", "points in the subgroup of order r"),
 )
 """Every kernel an engine must have, named by its attribute path; the reference engine defines each."""

@@ -184,10 +184,15 @@ class NativeKernels:
         out: Array = self._native.products_in_order(self.isa, *arrays)
         return out
 
+    def prepare_g2(self, q: Array, *, threads: int = 0) -> Array:
+        check_shape("points of G2", q, (None, 2, 2, LIMBS))
+        lines: Array = self._native.prepare_g2(self.isa, np.ascontiguousarray(q), threads)
+        return lines
+
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         check_pairs(p, q)
-        pairs = (np.ascontiguousarray(a) for a in (p, q))
-        value: Array = self._native.pairing_product(self.isa, *pairs, threads)
+        lines = np.ascontiguousarray(q) if q.ndim == 5 else self.prepare_g2(q, threads=threads)
+        value: Array = self._native.pairing_product(self.isa, np.ascontiguousarray(p), lines, threads)
         return value
 
     def pairing_check(self, p: Array, q: Array, *, threads: int = 0) -> bool:
