@@ -3,12 +3,12 @@
 #include <device.hpp>
 #include <pass.hpp>
 #include "vortex/bn254.hpp"
-#include "vortex/field.hpp"
+#include "vortex/carry_chain.hpp"
 
 namespace vx {
 
-using Fr = Fp<bn254::FrModulus>;
-using Fq = Fp<bn254::FqModulus>;
+using Fr = Fp<bn254::FrModulus, CarryChainCore>;
+using Fq = Fp<bn254::FqModulus, CarryChainCore>;
 
 #define VX_EACH(i) for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (u64)gridDim.x * blockDim.x)
 

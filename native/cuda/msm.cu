@@ -3,11 +3,12 @@
 // A scalar is sum_w d_w 2^(c w), d_w in [-2^(c-1), 2^(c-1)]. Slot w buckets + |d_w| collects the points with that digit in
 // that window, buckets = 2^(c-1) + 1; the first slot of a window is for digits of zero and stays unused.
 #include <device.hpp>
+#include "vortex/carry_chain.hpp"
 #include "vortex/curve.hpp"
 
 namespace vx {
 
-using Fq = Fp<bn254::FqModulus>;
+using Fq = Fp<bn254::FqModulus, CarryChainCore>;
 using Point = Affine<Fq>;
 using Sum = Jacobian<Fq>;
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.gpu import ptx
-from tests.gpu.nvrtc import compile_file
+from tests.gpu.nvrtc import ARCHITECTURES, compile_file
 from vortex_crypto.gpu import sources
 
 TREE = Path(__file__).parents[2]
@@ -159,11 +159,13 @@ def emulator() -> Emulator:
     return emulate_source(text, {kernel.name: kernel.threads for kernel in sources.kernels().values()})
 
 
-@lru_cache(maxsize=1)
-def translated() -> Emulator:
-    """The PTX of the engine's kernels as C++, but for multi-scalar multiplication."""
-    files = ("ring.cu", "field.cu")
-    kernels = {kernel.name: kernel.threads for kernel in sources.kernels().values() if kernel.file in files}
-    unit = ptx.PRELUDE + "\n".join(ptx.translate(compile_file(file, "sm_90").ptx) for file in files)
+@lru_cache(maxsize=len(ARCHITECTURES))
+def translated(architecture: str) -> Emulator:
+    """The engine's kernels, compiled to PTX for that architecture and from there to C++."""
+    texts = [ptx.translate(compile_file(file, architecture).ptx) for file in sources.FILES]
+    unit = ptx.PRELUDE + "".join(
+        f"namespace file_{i} {{\n{text}\n}}\nusing namespace file_{i};\n" for i, text in enumerate(texts)
+    )
+    kernels = {kernel.name: kernel.threads for kernel in sources.kernels().values()}
     library = compile_library(translation_unit([unit], list(kernels)), ("-O1", "-w", "-fno-toplevel-reorder"))
-    return Emulator(library, kernels, "block emulator, from PTX")
+    return Emulator(library, kernels, f"block emulator, from PTX of {architecture}")

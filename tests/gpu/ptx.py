@@ -1,7 +1,9 @@
 """PTX to C++ for the block emulator: what the device's compiler made of the kernels, executed on a processor.
 
-One statement an instruction. Loads and stores of global and shared memory ask the emulator first. Covers the
-instructions that the kernels compile to and refuses every other.
+One statement an instruction. Loads and stores of global and shared memory ask the emulator first. A block of inline
+assembly is a function of the registers it names, one for all blocks that differ in nothing but their registers, so that
+the thousands of products in a kernel stay compilable. Covers the instructions that the kernels compile to and refuses
+every other.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from dataclasses import dataclass
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\((.*?)\)\n(?:\.\w+ [\d, ]+\n)*\{(.*?)\n\}", re.DOTALL)
 _REGISTER = {"pred": "bool", "b16": "uint16_t", "b32": "uint32_t", "b64": "uint64_t", "f64": "double"}
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_INFIX = {"add": "+", "sub": "-", "and": "&", "or": "|", "xor": "^"}
+_INFIX = {"add": "+", "sub": "-", "and": "&", "or": "|", "xor": "^", "div": "/", "rem": "%"}
+_SIGNED = ("setp", "shr", "min", "max", "abs", "div", "rem")
+_CARRYING = {"add": "add", "addc": "add", "mad": "add", "madc": "add", "sub": "sub", "subc": "sub"}
+_ASSEMBLY = re.compile(r"// begin inline asm(.*?)// end inline asm", re.DOTALL)
 _SPECIAL = {"tid": "thread_index", "ctaid": "block_index", "ntid": "block_size", "nctaid": "grid_size"}
 PRELUDE = """#include <device.hpp>
 #include <cstring>
@@ -33,7 +38,26 @@ static inline uint32_t reverse(uint32_t x) {
     for (int i = 0; i < 32; ++i, x >>= 1) y = y << 1 | (x & 1);
     return y;
 }
+template <class T> static inline T add_carry(T a, T b, bool in, bool& out) {
+    const T sum = a + b, result = sum + in;
+    out = sum < a || result < sum;
+    return result;
+}
+template <class T> static inline T sub_carry(T a, T b, bool in, bool& out) {
+    const T difference = a - b, result = difference - in;
+    out = a < b || difference < in;
+    return result;
+}
+static inline uint64_t insert(uint64_t a, uint64_t b, uint32_t at, uint32_t length) {
+    if (at > 63 || !length) return b;
+    const uint64_t mask = (length > 63 ? ~0ull : (1ull << length) - 1) << at;
+    return (b & ~mask) | ((a << at) & mask);
+}
 """
+
+
+_KIND = {"p": "pred", "rs": "b16", "r": "b32", "rd": "b64", "fd": "f64"}
+CARRY = "[[maybe_unused]] bool carry = false, unused;"
 
 
 class UnknownPtx(Exception):
@@ -105,8 +129,8 @@ class _Kernel:
             return f"{x} * {y}"
         if parts[1] == "wide":
             return f"({_type(kind[0] + str(2 * int(kind[1:])))}){x} * {y}"
-        if parts[1] == "hi" and kind == "u64":
-            return f"(uint64_t)(((unsigned __int128)({x}) * ({y})) >> 64)"
+        if parts[1] == "hi" and kind in ("u32", "u64"):
+            return f"({_type(kind)})(((unsigned __int128)({x}) * ({y})) >> {kind[1:]})"
         if parts[1] == "lo":
             unsigned = kind.replace("s", "u")
             return f"({self.value(a, unsigned)}) * ({self.value(b, unsigned)})"
@@ -115,10 +139,7 @@ class _Kernel:
     def expression(self, parts: list[str], sources: list[str]) -> str:
         """What an instruction that has one result computes."""
         op, kind = parts[0], parts[-1]
-        values = [
-            self.value(source, kind.replace("s", "u") if op not in ("setp", "shr", "min", "max", "abs") else kind)
-            for source in sources
-        ]
+        values = [self.value(source, kind if op in _SIGNED else kind.replace("s", "u")) for source in sources]
         simple = {
             "mov": lambda: values[0],
             "cvta": lambda: values[0],
@@ -135,15 +156,27 @@ class _Kernel:
             "cvt": lambda: self.convert(parts, sources[0]),
             "mul": lambda: self.product(parts, *sources),
             "mad": lambda: f"{self.product(parts, *sources[:2])} + {self.value(sources[2])}",
+            "bfi": lambda: f"({_type(kind)})insert({', '.join(values)})",
             "shf": lambda: (
                 f"(uint32_t)((((uint64_t)({values[1]}) << 32 | ({values[0]})) << (({values[2]}) & 31)) >> 32)"
             ),
         }
-        if op in _INFIX and "cc" not in parts:
+        if "cc" in parts or op in ("addc", "subc", "madc"):
+            return self.carried(parts, sources)
+        if op in _INFIX:
             return f"({values[0]}) {_INFIX[op]} ({values[1]})"
         if op not in simple or (op == "shf" and parts[1:3] != ["l", "wrap"]):
             raise UnknownPtx(f"{self.name}: {'.'.join(parts)}")
         return simple[op]()
+
+    def carried(self, parts: list[str], sources: list[str]) -> str:
+        """Additions and subtractions that read or write the carry of the extended-precision instructions."""
+        op, kind = parts[0], parts[-1].replace("s", "u").replace("b", "u")
+        terms = [self.value(source, kind) for source in sources]
+        if op in ("mad", "madc"):
+            terms = [self.product([op, parts[1], kind], *sources[:2]), terms[2]]
+        carry_in, carry_out = ("carry" if op.endswith("c") else "false"), ("carry" if "cc" in parts else "unused")
+        return f"{_CARRYING[op]}_carry<{_type(kind)}>({', '.join(terms)}, {carry_in}, {carry_out})"
 
     def shift(self, sources: list[str], kind: str, operator: str) -> str:
         """Shifts by the width or more give zero, or the sign."""
@@ -157,6 +190,8 @@ class _Kernel:
         condition = f"if ({guard[1]}{guard[2]}) " if guard else ""
         op, _, rest = line[guard.end() if guard else 0 :].partition(" ")
         parts, operands = op.split("."), re.split(r",\s+(?![^{]*\})", rest.strip()) if rest.strip() else []
+        if parts[0] == "call":
+            return f"{operands[0]}({', '.join(operands[1:])});"
         if parts[0] == "bra":
             return f"{condition}goto {operands[0].lstrip('$')};"
         if parts[0] == "ret":
@@ -171,14 +206,42 @@ class _Kernel:
 
 
 def translate(ptx: str) -> str:
-    """The kernels of a PTX module as C++ functions of the same names, without `PRELUDE`."""
-    return "\n".join(_entry(*match.groups()) for match in _ENTRY.finditer(ptx))
+    """The kernels of a PTX module as C++ functions of the same names, without `PRELUDE`.
+
+    What `.func` and global variables say outside of kernels is left out: a kernel that names them does not compile.
+    """
+    blocks: dict[str, str] = {}
+    entries = [_entry(*match.groups(), blocks) for match in _ENTRY.finditer(ptx)]
+    return "\n".join([*blocks.values(), *entries])
 
 
-def _entry(name: str, parameters: str, body: str) -> str:
-    kernel, head, code = _Kernel(name), [], []
+def _entry(name: str, parameters: str, body: str, blocks: dict[str, str]) -> str:
+    kernel = _Kernel(name)
     arguments = re.findall(r"\.param \.(\w+) (?:\.ptr [^%\n]*? )?(\w+)", parameters)
-    body = re.sub(r"//[^\n]*", "", body)
+    body = _ASSEMBLY.sub(lambda block: _called(block[1], blocks), body)
+    head, code = _statements(kernel, re.sub(r"//[^\n]*", "", body))
+    signature = ", ".join(f"{_type(kind)} {argument}" for kind, argument in arguments)
+    return f'extern "C" void {name}({signature}) {{\n' + "\n".join([CARRY, *head, *code]) + "\n}"
+
+
+def _called(block: str, blocks: dict[str, str]) -> str:
+    """The call of the function that does what a block of inline assembly says."""
+    registers = list(dict.fromkeys(re.findall(r"%([a-z]+\d+)\b", block)))
+    places = {register: f"x{i}" for i, register in enumerate(registers)}
+    text = re.sub(r"%([a-z]+\d+)\b", lambda found: f"%{places[found[1]]}", block)
+    kinds = [_KIND[register.rstrip("0123456789")] for register in registers]
+    key = f"{kinds}{' '.join(text.split())}"
+    if key not in blocks:
+        _, code = _statements(_Kernel("inline assembly"), text)
+        signature = ", ".join(f"{_REGISTER[kind]}& x{i}" for i, kind in enumerate(kinds))
+        body = "\n".join([CARRY, *code])
+        blocks[key] = f"[[gnu::noinline]] static void assembly_{len(blocks)}({signature}) {{\n{body}\n}}"
+    return f"call assembly_{list(blocks).index(key)}, {', '.join(registers)};"
+
+
+def _statements(kernel: _Kernel, body: str) -> tuple[list[str], list[str]]:
+    """Declarations and statements."""
+    head, code = [], []
     for number, raw in enumerate(re.split(r";|(?<=:)\s", body)):
         line = " ".join(raw.split())
         if not line or line.startswith(".pragma"):
@@ -189,8 +252,7 @@ def _entry(name: str, parameters: str, body: str) -> str:
             head.append(_declaration(kernel, line))
         else:
             code.append(kernel.statement(line, number))
-    signature = ", ".join(f"{_type(kind)} {argument}" for kind, argument in arguments)
-    return f'extern "C" void {name}({signature}) {{\n' + "\n".join([*head, *code]) + "\n}"
+    return head, code
 
 
 def _declaration(kernel: _Kernel, line: str) -> str:

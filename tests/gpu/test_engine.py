@@ -4,7 +4,7 @@ translated from PTX, and on a device where there is one."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from tests.arith.field import operands as make
 from tests.arith.field.cases import cases_of, method, same
 from tests.arith.ring.test_kernels import CASES, DEGREES, EDGES, Operands, assert_same, moduli
 from tests.gpu.emulator import COMPILER, emulator, translated
+from tests.gpu.nvrtc import ARCHITECTURES
 from vortex_crypto.arith.engine import Kernel
 from vortex_crypto.arith.field.bn254 import FR
 from vortex_crypto.arith.field.kernels import KERNELS as FIELD_KERNELS
@@ -33,11 +34,17 @@ def real_device() -> Device:
         pytest.skip(str(missing))
 
 
-DEVICES: dict[str, Callable[[], Device]] = {"emulator": emulator, "ptx": translated, "cuda": real_device}
+DEVICES: dict[str, Callable[[], Device]] = {
+    "emulator": emulator,
+    **{f"ptx-{architecture}": partial(translated, architecture) for architecture in ARCHITECTURES},
+    "cuda": real_device,
+}
 ON = [
-    pytest.param("emulator", marks=pytest.mark.skipif(COMPILER is None, reason="no g++")),
-    pytest.param("ptx", marks=pytest.mark.skipif(COMPILER is None, reason="no g++")),
-    pytest.param("cuda", marks=pytest.mark.gpu),
+    pytest.param(
+        name,
+        marks=pytest.mark.gpu if name == "cuda" else pytest.mark.skipif(COMPILER is None, reason="no g++"),
+    )
+    for name in DEVICES
 ]
 HOST_ONLY = ("special_", "sample_", "round_", "lift_", "expand_", "is_reduced")
 ON_DEVICE = [kernel for kernel in KERNELS if not kernel.name.startswith(HOST_ONLY)]
@@ -80,8 +87,6 @@ def test_transforms_of_every_size(log_degree: int, device: str) -> None:
 @pytest.mark.parametrize("device", ON)
 @pytest.mark.parametrize("kernel", FIELD_ON_DEVICE, ids=lambda kernel: kernel.name)
 def test_field_kernels_compute_what_the_definition_says(kernel: Kernel, device: str) -> None:
-    if (kernel.name, device) == ("g1.msm", "ptx"):
-        pytest.skip("the PTX of multi-scalar multiplication is not translated")
     engine = CudaKernels(DEVICES[device](), make.REFERENCE)
     for number, (args, keywords) in enumerate(cases_of(kernel)):
         wanted = kernel.reference(make.REFERENCE, *args, **keywords)

@@ -18,7 +18,7 @@ def test_an_instruction_becomes_a_statement() -> None:
     assert "rd2 = ((uint64_t)rd1) + ((uint64_t)rd1);" in ptx.translate(ENTRY.replace("@", "add.s64 %rd2, %rd1, %rd1;"))
 
 
-@pytest.mark.parametrize("line", ["ex2.approx.f32 %f1, %f2;", "add.cc.u64 %rd2, %rd1, %rd1;", ".reg .b128 %q;"])
+@pytest.mark.parametrize("line", ["ex2.approx.f32 %f1, %f2;", "vadd4.u32.u32.u32 %rd2, %rd1, %rd1;", ".reg .b128 %q;"])
 def test_unknown_instructions_are_refused(line: str) -> None:
     with pytest.raises((ptx.UnknownPtx, KeyError)):
         ptx.translate(ENTRY.replace("@", line))
@@ -28,7 +28,7 @@ def test_unknown_instructions_are_refused(line: str) -> None:
 def test_bounds_are_judged() -> None:
     a = np.ones((9, 4), dtype=np.uint64)
     with pytest.raises(EmulatorError, match=r"fr_add, block .* thread 9: out of bounds: reads 8 bytes at offset 288"):
-        translated().launch("fr_add", (1, 1, 1), np.empty((10, 4), dtype=np.uint64), a, a.copy(), np.uint64(10))
+        translated("sm_90").launch("fr_add", (1, 1, 1), np.empty((10, 4), dtype=np.uint64), a, a.copy(), np.uint64(10))
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no g++")

@@ -9,6 +9,18 @@
 namespace vx {
 inline namespace VX_ISA {
 
+// a in [0, p) -> 1/a, and 0 for 0, by products of that core: a^(p-2).
+template <class Core, class M>
+VX_FN void fermat_inverse(u64* out, const u64* a) {
+    u64 result[4] = {M::one(0), M::one(1), M::one(2), M::one(3)}, base[4] = {a[0], a[1], a[2], a[3]};
+    for (int i = 253; i >= 0; --i) {
+        Core::template mul<M>(result, result, result);
+        const u64 word = M::p(i / 64) - (i < 64 ? 2 : 0);
+        if (word >> (i % 64) & 1) Core::template mul<M>(result, result, base);
+    }
+    for (int i = 0; i < 4; ++i) out[i] = result[i];
+}
+
 // Arithmetic on limbs in plain C++. A translation unit with better instructions passes its own.
 struct PortableCore {
     // a, b in [0, p) -> a*b/2^256 mod p in [0, p). Coarsely integrated operand scanning (Koç, Acar, Kaliski 1996); as
@@ -46,16 +58,10 @@ struct PortableCore {
         for (int i = 0; i < 4; ++i) out[i] = add_carry(t[i], M::p(i) & (0 - borrow), carry);
     }
 
-    // a in [0, p) -> 1/a, and 0 for 0: a^(p-2).
+    // a in [0, p) -> 1/a, and 0 for 0.
     template <class M>
     static VX_FN void inverse(u64* out, const u64* a) {
-        u64 result[4] = {M::one(0), M::one(1), M::one(2), M::one(3)}, base[4] = {a[0], a[1], a[2], a[3]};
-        for (int i = 253; i >= 0; --i) {
-            mul<M>(result, result, result);
-            const u64 word = M::p(i / 64) - (i < 64 ? 2 : 0);
-            if (word >> (i % 64) & 1) mul<M>(result, result, base);
-        }
-        for (int i = 0; i < 4; ++i) out[i] = result[i];
+        fermat_inverse<PortableCore, M>(out, a);
     }
 
     // t in [0, 2p) -> [0, p).
