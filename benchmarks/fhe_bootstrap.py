@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -34,7 +33,7 @@ PUBLISHED_SECONDS = {
 def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
     parameters = check(N16.literal)
     context = Context(parameters, threads=threads)
-    bootstrapper = Bootstrapper(context, replace(N16.settings, slots=1 << log_slots))
+    bootstrapper = Bootstrapper(context, N16.at(1 << log_slots))
     generator = KeyGenerator(context)
     secret = generator.secret_key()
     start, spent = time.perf_counter(), 0.0

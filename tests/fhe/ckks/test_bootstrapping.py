@@ -12,7 +12,7 @@ import pytest
 from vortex_crypto.arith.ring import embedding
 from vortex_crypto.arith.sampling import Sampler
 from vortex_crypto.errors import InsecureParameters, MissingKey, OutOfLevels, ParameterRefused
-from vortex_crypto.fhe.ckks import dft
+from vortex_crypto.fhe.ckks import dft, factors
 from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, Bootstrapping, EncapsulationKeys
 from vortex_crypto.fhe.ckks.ciphertext import same_scale
 from vortex_crypto.fhe.ckks.context import Context
@@ -149,7 +149,7 @@ def test_sparse_packings_split_and_join() -> None:
     halves = dft.multiply(dft.split_result(matrix), np.tile(x, 2)).real
     assert np.allclose(halves, np.concatenate([wanted.real, wanted.imag]))
     joined = dft.multiply(dft.joined_operand(matrix), np.concatenate([x.real, x.imag]))
-    assert np.allclose(joined, np.tile(wanted, 2))
+    assert np.allclose(joined + np.roll(joined, -8), np.tile(wanted, 2))
 
 
 def test_failure_is_below_2_to_the_minus_128_at_the_real_size() -> None:
@@ -196,6 +196,71 @@ def test_baby_steps_may_differ_from_factor_to_factor(fast_engine: str) -> None:
     x = encryptor.encrypt(secret, values, 0).expand(bootstrapper.context)
     errors = np.abs(encryptor.decrypt(secret, uneven.run(fewer, keys, x), 128) - values)
     assert -math.log2(errors.mean()) > 17
+
+
+@lru_cache(maxsize=2)
+def real_factors(slots: int) -> tuple[tuple[dft.Matrix, ...], tuple[int, ...]]:
+    first, second = dft.to_coefficients(slots, 4), dft.to_slots(slots, 3)
+    top = len(check(N16.literal).chain) - 1
+    return (*first, *second), (*range(top, top - 4, -1), *range(12, 9, -1))
+
+
+def test_memory_decides_the_baby_steps() -> None:
+    parameters = check(N16.literal)
+    costs = {}
+    for slots in (1 << 12, 1 << 15):
+        matrices, levels = real_factors(slots)
+        for room in (0, 4 << 30, 6 << 30, 16 << 30):
+            babies = factors.fastest(parameters, matrices, levels, room)
+            cuts = [factors.cut(*each) for each in zip(matrices, levels, babies, strict=True)]
+            assert room == 0 or factors.memory(parameters, cuts) <= room
+            costs[slots, room] = sum(each.cost for each in cuts)
+        few, some, more, all_there_is = [costs[slots, room] for room in (0, 4 << 30, 6 << 30, 16 << 30)]
+        assert few > some >= more >= all_there_is
+        fastest = [
+            min(factors.cut(*each, 1 << k).cost for k in range(6)) for each in zip(matrices, levels, strict=True)
+        ]
+        assert all_there_is == sum(fastest)
+    assert costs[1 << 12, 6 << 30] < costs[1 << 12, 16 << 30] + 8, "few slots leave room for nearly all"
+
+
+def test_fewer_slots_raise_the_modulus_at_a_lower_scale_where_there_is_room() -> None:
+    assert [N16.at(1 << k).eval_mod.log_ratio for k in (15, 14, 12, 8, 2)] == [8, 8, 9, 11, 14]
+    assert {N15.at(1 << k).eval_mod.log_ratio for k in (14, 12, 4)} == {8}
+    assert N16.at(1 << 15) == N16.settings
+
+
+MESSAGES = {
+    "ones": np.ones,
+    "replicated": lambda n: np.tile(np.linspace(-1, 1, 8), n // 8),
+    "one-sided": lambda n: np.maximum(np.random.default_rng(2).normal(size=n) / 5, 0).clip(0, 1),
+    "two values": lambda n: np.where(np.arange(n) % 3, 1.0, 0.9),
+}
+
+
+@pytest.mark.parametrize("level", [0, 2])
+@pytest.mark.parametrize("message", list(MESSAGES))
+def test_signs_spread_messages_whose_coefficients_are_large(fast_engine: str, message: str, level: int) -> None:
+    """All slots equal is one coefficient of 1, which the sine's cube makes wrong by 2^-13."""
+    errors = {}
+    for eval_mod in (SINE, EvalMod(log_ratio=11)):
+        bootstrapper, evaluator, keys, encryptor, secret = setting(fast_engine, 128, eval_mod)
+        assert bootstrapper.signs is not None
+        assert 0.9 < np.abs(bootstrapper.signs).min() < np.abs(bootstrapper.signs).max() <= 1
+        values = MESSAGES[message](128)
+        x = encryptor.encrypt(secret, values, level).expand(bootstrapper.context)
+        errors[eval_mod] = np.abs(encryptor.decrypt(secret, bootstrapper.run(evaluator, keys, x), 128) - values)
+    assert -math.log2(errors[SINE].mean()) > 18.5
+    assert -math.log2(errors[EvalMod(log_ratio=11)].mean()) > 24
+
+
+def test_without_signs_a_constant_keeps_what_the_sines_cube_leaves(fast_engine: str) -> None:
+    bootstrapper, evaluator, keys, encryptor, secret = setting(fast_engine, 128, SINE)
+    plain = Bootstrapper(bootstrapper.context, replace(bootstrapper.settings, spread=False))
+    assert plain.signs is None
+    x = encryptor.encrypt(secret, np.ones(128), 0).expand(bootstrapper.context)
+    errors = np.abs(encryptor.decrypt(secret, plain.run(evaluator, keys, x), 128) - 1)
+    assert 13 < -math.log2(errors.mean()) < 13.6
 
 
 def test_settings_that_do_not_fit_are_refused(fast_engine: str) -> None:

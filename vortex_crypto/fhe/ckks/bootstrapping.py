@@ -10,26 +10,36 @@ The server's side: no secret key here. The keys are made by `bootstrap_keys`.
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vortex_crypto.errors import ParameterRefused
 from vortex_crypto.fhe.circuit import shortest_period
 from vortex_crypto.fhe.ckks import dft
-from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
+from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, Plaintext
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encoder import Encoder
 from vortex_crypto.fhe.ckks.eval_mod import EvalMod
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
+from vortex_crypto.fhe.ckks.factors import Cut, cut, fastest
 from vortex_crypto.fhe.ckks.failure import log2_failure
 from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.switching import SwitchingKey
-from vortex_crypto.fhe.params import rounded_scale
-from vortex_crypto.fhe.rotations import Split
+from vortex_crypto.fhe.params import Parameters, rounded_scale
 
 LOG2_FAILURE_BOUND = -128.0
 """What the probability of a wrong result is held against unless the caller asks for another bound."""
+
+_SIGNS = b"vortex-crypto: signs that spread a message's coefficients"
+_MAX_ROUNDING = 2.0**-5
+_ROUNDINGS = 5
+"""Signs are made smaller by so many deviations of their rounding, so that none exceeds 1."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +51,32 @@ class Bootstrapping:
         to_coefficients: levels, and factors, of the first transform.
         to_slots: levels, and factors, of the second.
         eval_mod: the reduction between them.
-        babies: baby steps of every factor's matrix, or of each of them in the order they are applied. Each baby is a
-            key and a turned operand in memory, each giant step another decomposition: many babies are fast, few small.
+        babies: baby steps of every factor's matrix, or of each of them in the order they are applied; by default as
+            fast as `memory` allows. Each baby is a key and a turned operand in memory, each giant step another
+            decomposition: many babies are fast, few small.
+        memory: bytes that the factors' keys, their encoded diagonals and what one of them has in flight may take.
         slots_first: put the slots into coefficients before the modulus is raised. That transform then runs at the
             lowest levels, where it is cheap, and the operand must have as many. Coefficients are then as large as
             slots, so without the arcsine the sine's cube costs all but some 15 bits.
+        spread: multiply the slots by fixed signs first and by their inverses in the last matrix, which costs neither a
+            level nor a key. The coefficients of any message that was chosen without regard to those signs (a constant,
+            a replicated or a one-sided one too) are then as small as a random message's, and so is the sine's cube.
+            Done where the coefficients come first and q0 leaves room for it: see `Bootstrapper.signs`.
     """
 
     slots: int
     to_coefficients: int = 4
     to_slots: int = 3
     eval_mod: EvalMod = field(default_factory=EvalMod)
-    babies: int | tuple[int, ...] = 8
+    babies: int | tuple[int, ...] | None = None
+    memory: int = 6 << 30
     slots_first: bool = False
+    spread: bool = True
 
     @property
     def depth(self) -> int:
         """Primes above the top level that it consumes; one of them corrects the scale where slots come first."""
         return self.to_coefficients + self.eval_mod.depth + (1 if self.slots_first else self.to_slots)
-
-    @property
-    def babies_of_factors(self) -> tuple[int, ...]:
-        """Baby steps of each factor: of the first transform, then of the second."""
-        return (
-            self.babies if isinstance(self.babies, tuple) else (self.babies,) * (self.to_coefficients + self.to_slots)
-        )
 
     @property
     def lowest_level(self) -> int:
@@ -123,6 +134,9 @@ class Bootstrapper:
 
     Attributes:
         failure: the probability, as a `FailureReport`.
+        babies: baby steps of each factor, of the first transform and then of the second.
+        signs: what the slots are multiplied by first, of size 1 and somewhat less, shape [settings.slots]; None where
+            they are left as they are.
 
     Raises:
         ParameterRefused: the parameters do not fit the settings, or so many bootstraps fail too often.
@@ -153,26 +167,19 @@ class Bootstrapper:
         message = settings.eval_mod.scale_after(context, self.inner_level, self.inner_scale)
         message = rounded_scale(message * self.raised_scale / q0)
         encoder = Encoder(context)
+        self._spread = _spread(encoder, settings, self.raised_scale)
+        self.signs = None if self._spread is None else self._spread.slots
+        first, second = self._first_factors(), self._second_factors()
+        levels = [*_downwards(top, len(first)), *_downwards(outer_level, len(second))]
+        self.babies = _babies(context.parameters, settings, first + second, levels)
+        cuts = [cut(*each) for each in zip(first + second, levels, self.babies, strict=True)]
         store = PlaintextStore(cache_bytes)
-        babies = settings.babies_of_factors
-        self._first = _transforms(
-            encoder,
-            self._first_factors(),
-            top,
-            (q0 * settings.eval_mod.range, self.inner_scale),
-            babies[: settings.to_coefficients],
-            store,
-        )
-        self._second = _transforms(
-            encoder,
-            self._second_factors(),
-            outer_level,
-            (context.scale(outer_level), self.raised_scale)
-            if settings.slots_first
-            else (message, context.scale(self.result_level)),
-            babies[settings.to_coefficients :],
-            store,
-        )
+        scales = (q0 * settings.eval_mod.range, self.inner_scale)
+        self._first = _transforms(encoder, first, cuts[: len(first)], scales, store)
+        scales = (message, context.scale(self.result_level))
+        if settings.slots_first:
+            scales = (context.scale(outer_level), self.raised_scale)
+        self._second = _transforms(encoder, second, cuts[len(first) :], scales, store)
 
     @property
     def galois_levels(self) -> dict[int, int]:
@@ -245,12 +252,15 @@ class Bootstrapper:
         return evaluator.rescale(evaluator.mul_constant(total, 1, pending))
 
     def scale_down(self, evaluator: Evaluator, x: Ciphertext) -> Ciphertext:
-        """To level 0 at the scale the modulus is raised at (exactly, if x has a level to spend)."""
-        if x.level == 0:
-            factor = round(self.raised_scale / x.scale)
-            return Ciphertext(evaluator.mul_integer(x, factor).parts, x.scale * factor)
+        """To level 0 at the scale the modulus is raised at (exactly, if x has a level to spend), times the signs."""
+        low = x.at_level(min(x.level, 1))
+        if self._spread is not None:
+            low = self._spread.apply(evaluator, low)
+        if low.level == 0:
+            factor = round(self.raised_scale / low.scale)
+            return Ciphertext(evaluator.mul_integer(low, factor).parts, low.scale * factor)
         pending = rounded_scale(self.raised_scale * self.context.modulus(1))
-        return evaluator.rescale(evaluator.mul_constant(x.at_level(1), 1, pending))
+        return evaluator.rescale(evaluator.mul_constant(low, 1, pending))
 
     def raise_modulus(self, evaluator: Evaluator, keys: EncapsulationKeys, x: Ciphertext) -> Ciphertext:
         """From q0 to the whole chain: D m + q0 I, for the sparse secret's small I, then under the main secret again."""
@@ -289,7 +299,7 @@ class Bootstrapper:
         """Coefficients back to where they were: slots of what was read as folded coefficients."""
         for transform in self._second:
             x = evaluator.rescale(transform.apply(evaluator, [x])[0])
-        return x
+        return evaluator.add(x, evaluator.rotate(x, self.settings.slots)) if self.split else x
 
     def _first_factors(self) -> list[dft.Matrix]:
         factors = dft.to_coefficients(self.settings.slots, self.settings.to_coefficients)
@@ -302,7 +312,47 @@ class Bootstrapper:
         factors = dft.to_slots(self.settings.slots, self.settings.to_slots)
         if self.split:
             factors[0] = dft.joined_operand(factors[0])
+        if self.signs is not None:
+            factors[-1] = dft.scaled_result(factors[-1], 1 / self.signs)
         return factors
+
+
+@dataclass(frozen=True, eq=False)
+class _Spread:
+    """Signs as an integer polynomial, and the slots that it has exactly."""
+
+    plain: Plaintext
+    slots: NDArray[np.complex128]
+
+    def apply(self, evaluator: Evaluator, x: Ciphertext) -> Ciphertext:
+        plain = Plaintext(self.plain.residues[: x.level + 1], self.plain.basis[: x.level + 1], self.plain.scale)
+        return evaluator.mul_plaintext(x, plain, x.scale * plain.scale)
+
+
+def _spread(encoder: Encoder, settings: Bootstrapping, raised_scale: Fraction) -> _Spread | None:
+    """Fixed signs at the scale that level 0 leaves for them, or None if that is too coarse for each to be inverted."""
+    context, slots = encoder.context, settings.slots
+    scale = Fraction(round(raised_scale / context.scale(0)))
+    rounding = math.sqrt(slots / 6) / float(scale)  # deviation, in slots, of rounding 2 slots coefficients
+    if not settings.spread or settings.slots_first or rounding > _MAX_ROUNDING:
+        return None
+    bits = np.unpackbits(np.frombuffer(hashlib.shake_256(_SIGNS).digest(-(-slots // 8)), np.uint8))[:slots]
+    basis = context.basis(min(1, context.parameters.max_level))
+    plain = encoder.encode((1 - 2.0 * bits) * (1 - _ROUNDINGS * rounding), scale, basis)
+    exact = encoder.decode(plain.expanded(context.parameters.ring_degree), basis, scale, slots)
+    return _Spread(plain, exact)
+
+
+def _downwards(level: int, count: int) -> range:
+    return range(level, level - count, -1)
+
+
+def _babies(
+    parameters: Parameters, settings: Bootstrapping, factors: Sequence[dft.Matrix], levels: Sequence[int]
+) -> tuple[int, ...]:
+    if settings.babies is None:
+        return fastest(parameters, factors, levels, settings.memory)
+    return settings.babies if isinstance(settings.babies, tuple) else (settings.babies,) * len(factors)
 
 
 def _check(context: Context, settings: Bootstrapping) -> None:
@@ -319,7 +369,8 @@ def _check(context: Context, settings: Bootstrapping) -> None:
             f"parameters have {parameters.literal.ephemeral_weight}",
         )
     factors = settings.to_coefficients + settings.to_slots
-    if len(settings.babies_of_factors) != factors or any(b < 1 or b & (b - 1) for b in settings.babies_of_factors):
+    babies = settings.babies if isinstance(settings.babies, tuple) else (settings.babies or 1,) * factors
+    if len(babies) != factors or any(b < 1 or b & (b - 1) for b in babies):
         raise ParameterRefused(
             "bootstrapping",
             f"baby steps {settings.babies}; one power of two, or {factors} of them, one for each factor",
@@ -344,49 +395,30 @@ def _bounded_failure(settings: Bootstrapping, bootstraps: int, log2_bound: float
 
 def _transforms(
     encoder: Encoder,
-    factors: Sequence[dft.Matrix],
-    level: int,
+    matrices: Sequence[dft.Matrix],
+    cuts: Sequence[Cut],
     scales: tuple[Fraction, Fraction],
-    babies: Sequence[int],
     store: PlaintextStore,
 ) -> list[Transform]:
-    """Transforms from `level` down, whose scales go from the first of `scales` to exactly the second, evenly."""
-    made = []
+    """The factors made ready; their scales go from the first of `scales` to exactly the second, evenly."""
+    made: list[Transform] = []
     scale, end = scales
-    step = float(end / scale) ** (1 / len(factors))
-    for index, matrix in enumerate(factors):
-        prime = encoder.context.modulus(level - index)
-        last = index == len(factors) - 1
+    step = float(end / scale) ** (1 / len(matrices))
+    for matrix, each in zip(matrices, cuts, strict=True):
+        prime = encoder.context.modulus(each.level)
+        last = len(made) == len(matrices) - 1
         ratio = rounded_scale(end * prime / scale) if last else Fraction(round(prime * step))
-        slots = len(next(iter(matrix.values())))
-        split = _split(matrix, slots, babies[index])
         made.append(
             Transform(
                 encoder,
                 [[[(offset, shortest_period(values)) for offset, values in matrix.items()]]],
-                split,
-                slots=slots,
-                level=level - index,
+                each.split,
+                slots=len(next(iter(matrix.values()))),
+                level=each.level,
                 ratio=ratio,
-                steps=_steps(split, slots),
+                steps=each.steps,
                 store=store,
             )
         )
         scale = rounded_scale(scale * ratio / prime)
     return made
-
-
-def _split(matrix: dft.Matrix, slots: int, babies: int) -> Split:
-    stride = min((k & -k for k in matrix if k), default=slots)
-    shape = Split(min(stride * babies, slots), 0, (), ())
-    parts = [shape.parts(k, slots) for k in matrix]
-    return Split(shape.n1, 0, (frozenset(b for _, b in parts),), (frozenset(g for g, _ in parts),))
-
-
-def _steps(split: Split, slots: int) -> tuple[int, ...]:
-    """Every baby step; of the giant steps, where they are adjacent, one forwards and the farthest backwards."""
-    giants = sorted((g + slots // 2) % slots - slots // 2 for g in split.giants[0])
-    backwards, unit = -min(giants), split.n1
-    if giants != list(range(-backwards, max(giants) + 1, unit)) or len(giants) <= 3:
-        return (*sorted(split.babies[0] - {0}), *sorted(split.giants[0] - {0}))
-    return (*sorted(split.babies[0] - {0}), unit, *((slots - backwards,) if backwards else ()))

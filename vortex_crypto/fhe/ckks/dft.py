@@ -50,15 +50,17 @@ def split_result(matrix: Matrix) -> Matrix:
 
 
 def joined_operand(matrix: Matrix) -> Matrix:
-    """From 2n slots (a, b) to A(a + ib), repeated."""
+    """From 2n slots (a, b) to two halves whose sum is A(a + ib): the matrix of (a, b) -> (a, ib), then A."""
     result: Matrix = {}
     for k, v in matrix.items():
-        slots = len(v)
-        places = np.arange(2 * slots)
-        for offset in (k, k + slots):
-            weight = np.where((places + offset) % (2 * slots) < slots, 1, 1j)
-            _accumulate(result, offset % (2 * slots), np.tile(v, 2) * weight)
+        places = np.arange(2 * len(v))
+        result[k] = np.tile(v, 2) * np.where((places + k) % (2 * len(v)) < len(v), 1, 1j)
     return result
+
+
+def scaled_result(matrix: Matrix, factors: NDArray[Any]) -> Matrix:
+    """The matrix, and then each slot times its factor; `factors` repeats itself."""
+    return {k: v * np.resize(factors, len(v)) for k, v in matrix.items()}
 
 
 def multiply(matrix: Matrix, x: NDArray[Any]) -> NDArray[np.complex128]:

@@ -6,7 +6,7 @@ noise of all. Precision is the mean over slots of random messages of size 1, mea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapping
 from vortex_crypto.fhe.params import ParametersLiteral
@@ -19,6 +19,18 @@ class BootstrapSet:
     literal: ParametersLiteral
     settings: Bootstrapping
 
+    def at(self, slots: int) -> Bootstrapping:
+        """The settings for fewer slots, which are faster.
+
+        Coefficients of messages of fewer slots are larger and there is less noise in them: the scale they are raised
+        at falls by a bit for every two that the slots have fewer, as far as q0 has room, so that the sine's cube and
+        the noise stay of one size.
+        """
+        room = self.literal.log_q[0] - self.literal.log_scale
+        lower = (self.settings.slots.bit_length() - slots.bit_length()) // 2
+        eval_mod = replace(self.settings.eval_mod, log_ratio=min(self.settings.eval_mod.log_ratio + lower, room))
+        return replace(self.settings, slots=slots, eval_mod=eval_mod)
+
 
 N16 = BootstrapSet(
     ParametersLiteral(
@@ -30,9 +42,9 @@ N16 = BootstrapSet(
         log_bootstrap=(39,) * 3 + (60,) * 8 + (56,) * 4,
         ephemeral_weight=32,
     ),
-    Bootstrapping(slots=1 << 15, babies=(4, 8, 8, 4, 8, 8, 4)),
+    Bootstrapping(slots=1 << 15),
 )
-"""Nine levels of 40 bits and 26 bits of precision; baby steps are few where their keys are the largest."""
+"""Nine levels of 40 bits and 26 bits of precision."""
 
 N15 = BootstrapSet(
     ParametersLiteral(
@@ -44,6 +56,6 @@ N15 = BootstrapSet(
         log_bootstrap=(36,) * 2 + (50,) * 8 + (49, 48),
         ephemeral_weight=32,
     ),
-    Bootstrapping(slots=1 << 14, to_coefficients=2, to_slots=2, babies=16),
+    Bootstrapping(slots=1 << 14, to_coefficients=2, to_slots=2),
 )
 """Two levels of 25 bits and 15 bits of precision, of the 16 that such a scale has."""
