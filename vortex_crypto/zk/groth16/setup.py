@@ -64,7 +64,7 @@ def setup(
     a, b = with_statement_rows(r1cs)
     columns = _columns(r1cs, a, b, secret, kernels, threads)
     tell("points", 0.2)
-    return _points(r1cs, a, b, columns, secret, kernels, threads, tell)
+    return _points(r1cs, (a, b), columns, secret, _Generators(kernels, threads), tell)
 
 
 def _draw(r1cs: R1cs) -> _Trapdoor:
@@ -90,60 +90,83 @@ def _columns(
     return u, v, fr.add(k, w)
 
 
-def _points(
-    r1cs: R1cs,
-    a: SparseMatrix,
-    b: SparseMatrix,
-    columns: tuple[Array, Array, Array],
-    secret: _Trapdoor,
-    kernels: FieldKernels,
-    threads: int,
-    tell: Progress,
-) -> ProvingKey:
-    fr, g1, g2 = kernels.fr, g1_from_ints([G1_GENERATOR])[0], g2_from_ints([G2_GENERATOR])[0]
-    u, v, k = columns
-    per_gamma, per_delta = one(pow(secret.gamma, -1, R)), one(pow(secret.delta, -1, R))
+@dataclass(frozen=True)
+class _Generators:
+    """Multiples of the two generators."""
 
-    def in_g1(scalars: Array) -> Array:
-        return kernels.g1.fixed_base(g1, np.ascontiguousarray(scalars), threads=threads)
+    kernels: FieldKernels
+    threads: int
 
-    def in_g2(*scalars: int) -> Array:
-        return kernels.g2.fixed_base(g2, np.stack([one(s % R) for s in scalars]), threads=threads)
+    def g1(self, scalars: Array) -> Array:
+        """[s]₁ of every scalar: uint64 [n, 4] to [n, 2, 4]."""
+        generator = g1_from_ints([G1_GENERATOR])[0]
+        return self.kernels.g1.fixed_base(generator, np.ascontiguousarray(scalars), threads=self.threads)
 
-    alpha, beta, delta = in_g1(np.stack([one(s) for s in (secret.alpha, secret.beta, secret.delta)]))
-    fixed = in_g2(secret.beta, secret.gamma, secret.delta, secret.g, *(-s * secret.g for s in secret.sigmas))
-    commitments = []
-    for wires, sigma in zip(r1cs.committed, secret.sigmas, strict=True):
-        basis = fr.scale(np.ascontiguousarray(k[wires.start : wires.stop]), per_gamma)
-        commitments.append(CommitmentProvingKey(in_g1(basis), in_g1(fr.scale(basis, one(sigma)))))
-    verifying = VerifyingKey(
+    def g2(self, scalars: Array) -> Array:
+        """[s]₂ of every scalar: uint64 [n, 4] to [n, 2, 2, 4]."""
+        generator = g2_from_ints([G2_GENERATOR])[0]
+        return self.kernels.g2.fixed_base(generator, np.ascontiguousarray(scalars), threads=self.threads)
+
+
+def _column(*scalars: int) -> Array:
+    return np.stack([one(scalar % R) for scalar in scalars])
+
+
+def _verifying(r1cs: R1cs, k: Array, secret: _Trapdoor, times: _Generators) -> VerifyingKey:
+    sigmas = (-sigma * secret.g for sigma in secret.sigmas)
+    fixed = times.g2(_column(secret.beta, secret.gamma, secret.delta, secret.g, *sigmas))
+    statement = times.kernels.fr.scale(np.ascontiguousarray(k[: r1cs.n_statement]), one(pow(secret.gamma, -1, R)))
+    return VerifyingKey(
         program=r1cs.digest(),
-        alpha_g1=alpha,
+        alpha_g1=times.g1(_column(secret.alpha))[0],
         beta_g2=fixed[0],
         gamma_g2=fixed[1],
         delta_g2=fixed[2],
-        ic=in_g1(fr.scale(np.ascontiguousarray(k[: r1cs.n_statement]), per_gamma)),
+        ic=times.g1(statement),
         n_challenges=r1cs.n_challenges,
         commitments=tuple(
-            CommitmentVerifyingKey(c.name, c.persistent, point)
-            for c, point in zip(r1cs.commitments, fixed[4:], strict=True)
+            CommitmentVerifyingKey(each.name, each.persistent, point)
+            for each, point in zip(r1cs.commitments, fixed[4:], strict=True)
         ),
         commitment_g=fixed[3] if r1cs.commitments else None,
         insecure=True,
     )
+
+
+def _commitments(r1cs: R1cs, k: Array, secret: _Trapdoor, times: _Generators) -> tuple[CommitmentProvingKey, ...]:
+    fr, per_gamma = times.kernels.fr, one(pow(secret.gamma, -1, R))
+    keys = []
+    for wires, sigma in zip(r1cs.committed, secret.sigmas, strict=True):
+        basis = fr.scale(np.ascontiguousarray(k[wires.start : wires.stop]), per_gamma)
+        keys.append(CommitmentProvingKey(times.g1(basis), times.g1(fr.scale(basis, one(sigma)))))
+    return tuple(keys)
+
+
+def _points(
+    r1cs: R1cs,
+    rows: tuple[SparseMatrix, SparseMatrix],
+    columns: tuple[Array, Array, Array],
+    secret: _Trapdoor,
+    times: _Generators,
+    tell: Progress,
+) -> ProvingKey:
+    fr, (u, v, k) = times.kernels.fr, columns
+    per_delta = one(pow(secret.delta, -1, R))
+    verifying, commitments = _verifying(r1cs, k, secret, times), _commitments(r1cs, k, secret, times)
+    beta, delta = times.g1(_column(secret.beta, secret.delta))
     tell("A and B", 0.3)
-    a_query, b_g1_query = in_g1(u), in_g1(v)
+    a_query, b_g1_query = times.g1(u), times.g1(v)
     tell("B over G2", 0.5)
-    b_g2_query = kernels.g2.fixed_base(g2, v, threads=threads)
+    b_g2_query = times.g2(v)
     tell("C and H", 0.8)
-    c_query = in_g1(fr.scale(np.ascontiguousarray(k[r1cs.first_private :]), per_delta))
-    odd = lagrange(r1cs.log_domain, secret.tau, kernels, odd=True, threads=threads)
-    h_query = in_g1(fr.scale(odd, per_delta))
+    c_query = times.g1(fr.scale(np.ascontiguousarray(k[r1cs.first_private :]), per_delta))
+    odd = lagrange(r1cs.log_domain, secret.tau, times.kernels, odd=True, threads=times.threads)
+    h_query = times.g1(fr.scale(odd, per_delta))
     tell("done", 1.0)
     return ProvingKey(
         verifying=verifying,
-        a=a,
-        b=b,
+        a=rows[0],
+        b=rows[1],
         domain=1 << r1cs.log_domain,
         beta_g1=beta,
         delta_g1=delta,
@@ -152,5 +175,5 @@ def _points(
         b_g2_query=b_g2_query,
         c_query=c_query,
         h_query=h_query,
-        commitments=tuple(commitments),
+        commitments=commitments,
     )
