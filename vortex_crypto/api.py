@@ -33,6 +33,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Source = str | os.PathLike[str]
 Stage = Callable[[str], None]
 Visibility = Literal["public", "private"]
+InputVisibility = Literal["public", "private", "hashed"]
 
 DEFAULT_BACKEND = "vortex"
 MAX_INPUT_BYTES = 1 << 30
@@ -153,7 +154,7 @@ def compile_zk(
     input_ranges: Mapping[str, tuple[float, float]] | None = None,
     precision_bits: float = 8.0,
     weights: Visibility = "public",
-    inputs: Visibility = "public",
+    inputs: InputVisibility = "public",
     drop_tail: bool = False,
     progress: Stage | None = None,
 ) -> ZkProgram:
@@ -165,7 +166,8 @@ def compile_zk(
         input_ranges: (low, high) of each input; needed without calibration.
         precision_bits: -log2 of each layer's rounding errors against its largest value.
         weights: "public" constants of the circuit, or "private" under a commitment that every proof repeats.
-        inputs: "public", so that the verifier knows what the outputs belong to, or "private".
+        inputs: "public", so that the verifier knows what the outputs belong to; "hashed", the same by one digest that
+            verifiers recompute, so that contracts take one number for any input; or "private".
         drop_tail: leave a final Softmax or ArgMax to whoever reads the outputs.
         progress: called with the name of each stage.
 

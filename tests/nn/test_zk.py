@@ -12,7 +12,6 @@ import pytest
 from tests.nn.graphs import convolutional, gated, graph_of, perceptron, residual
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, Unsatisfied, UnsupportedOp
 from vortex_crypto.nn.compile_zk import (
-    ZkInterface,
     ZkProgram,
     compile_zk,
     draw_masks,
@@ -22,6 +21,7 @@ from vortex_crypto.nn.compile_zk import (
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.onnx_import import import_onnx
 from vortex_crypto.nn.plain import execute
+from vortex_crypto.nn.statement import ZkInterface
 from vortex_crypto.zk import hints
 from vortex_crypto.zk.field import to_ints
 from vortex_crypto.zk.groth16.prove import fresh_mask
@@ -37,7 +37,7 @@ GRAPHS: dict[str, Graph] = {
     "residual": residual(np.random.default_rng(3)),
     "gated": gated(np.random.default_rng(4)),
 }
-KINDS = [("public", "public"), ("private", "public"), ("public", "private"), ("private", "private")]
+KINDS = [(weights, inputs) for weights in ("public", "private") for inputs in ("public", "private", "hashed")]
 
 
 def samples(graph: Graph, n: int = 64) -> dict[str, Array]:

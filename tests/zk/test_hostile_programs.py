@@ -13,7 +13,8 @@ from tests.nn.graphs import gated
 from tests.zk.test_circuit import everything
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import VortexError
-from vortex_crypto.nn.compile_zk import ZkInterface, ZkProgram, compile_zk, proof_from_artefact
+from vortex_crypto.nn.compile_zk import ZkProgram, compile_zk, proof_from_artefact
+from vortex_crypto.nn.statement import ZkInterface
 from vortex_crypto.zk.plan import Program
 
 STRANGE: tuple[Any, ...] = (None, -1, 1 << 70, "x", [], [[]], {}, 3.5, True, [1 << 70], ["weights", -5, True], "1" * 90)

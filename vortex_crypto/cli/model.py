@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -55,7 +55,10 @@ def compile_model(
     private_weights: Annotated[
         bool, typer.Option("--private-weights", help="With --zk: commit to the weights instead of publishing them.")
     ] = False,
-    private_inputs: Annotated[bool, typer.Option("--private-inputs", help="With --zk: hide the inputs.")] = False,
+    inputs: Annotated[
+        Literal["public", "private", "hashed"],
+        typer.Option(help="With --zk: whether verifiers see the inputs, one digest of them, or nothing."),
+    ] = "public",
     drop_tail: DropTail = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each pass made of the graph.")] = False,
     insecure: Insecure = False,
@@ -70,8 +73,8 @@ def compile_model(
         raise InvalidInput("say what to compile for, one of --fhe and --zk")
     common = Common(model, calibration, parse_ranges(ranges), precision, drop_tail)
     if zk:
-        visibility = {"private_weights": private_weights, "private_inputs": private_inputs}
-        _compile_zk(common, output or model.with_suffix(".zk"), as_json=as_json, **visibility)
+        program_file = output or model.with_suffix(".zk")
+        _compile_zk(common, program_file, private_weights=private_weights, inputs=inputs, as_json=as_json)
         return
     target = output or model.with_suffix(".fhe")
     _compile_fhe(common, target, backend, batch, explain=explain, insecure=insecure, as_json=as_json)
@@ -125,17 +128,20 @@ def _compile_fhe(
         out.print(f"wrote [bold]{escape(path)}[/] ({size(count)})")
 
 
-def _compile_zk(common: Common, target: Path, *, private_weights: bool, private_inputs: bool, as_json: bool) -> None:
+def _compile_zk(
+    common: Common, target: Path, *, private_weights: bool, inputs: api.InputVisibility, as_json: bool
+) -> None:
     with progress("compiling") as report:
         program = api.compile_zk(
             common.model,
             **common.options(),
             weights="private" if private_weights else "public",
-            inputs="private" if private_inputs else "public",
+            inputs=inputs,
             progress=lambda stage: report(0, 0, stage),
         )
     count = container.write(target, program.to_artefact(), secret=private_weights)
     facts = {**program.report(), "program": program.hash, "weights": "private" if private_weights else "public"}
+    facts["inputs"] = inputs
     facts["files"] = {str(target): count if as_json else size(count)}
     emit(facts, as_json=as_json, title="proof of inference")
 

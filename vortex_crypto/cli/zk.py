@@ -159,7 +159,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check a proof, and print what it says; exits with 1 when it is not valid."""
-    from vortex_crypto.nn.compile_zk import ZkInterface, proof_from_artefact
+    from vortex_crypto.nn.compile_zk import proof_from_artefact
+    from vortex_crypto.nn.statement import ZkInterface
     from vortex_crypto.zk.groth16 import serialize
 
     artefact = container.read(proof)
@@ -184,6 +185,7 @@ def verify(
     }
     if valid:
         facts |= {"outputs": {name: np.round(array, 4) for name, array in statement.outputs.items()}}
+        facts |= {} if statement.digest is None else {"inputs_digest": f"{statement.digest:#066x}"}
     emit(facts, as_json=as_json, title="verified" if valid else "NOT VALID")
     sys.exit(0 if valid else 1)
 
@@ -195,7 +197,7 @@ def export_verifier(
     as_json: Json = False,
 ) -> None:
     """Write a Solidity contract that verifies this program's proofs, and that public inputs are in range."""
-    from vortex_crypto.nn.compile_zk import INTERFACE, ZkInterface
+    from vortex_crypto.nn.statement import INTERFACE, ZkInterface
     from vortex_crypto.zk.groth16 import serialize
     from vortex_crypto.zk.groth16.solidity import export_verifier as source
 

@@ -9,17 +9,16 @@ program.interface.verify(key.verifying, receipt.proof, receipt.public, expected=
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
-from vortex_crypto.nn.integer import IntegerInput, IntegerNetwork
-from vortex_crypto.nn.integer_arrays import GARBLED, pack_input, pack_network, unpack_input, unpack_network
+from vortex_crypto.errors import MalformedArtefact
+from vortex_crypto.nn.integer import IntegerNetwork
+from vortex_crypto.nn.integer_arrays import GARBLED, pack_network, unpack_network
 from vortex_crypto.nn.ir import Array, Graph
 from vortex_crypto.nn.lower_zk import WEIGHTS, LoweredZk, lower_zk
 from vortex_crypto.nn.passes.arithmetic import flat_samples
@@ -30,16 +29,15 @@ from vortex_crypto.nn.passes.fold_constants import fold_constants
 from vortex_crypto.nn.passes.fuse_elementwise import fuse_elementwise
 from vortex_crypto.nn.passes.quantize import quantize
 from vortex_crypto.nn.passes.ranges import input_intervals
-from vortex_crypto.zk.field import MODULUS
-from vortex_crypto.zk.groth16.keys import Proof, ProvingKey, VerifyingKey
+from vortex_crypto.nn.statement import InputVisibility, Output, ZkInterface
+from vortex_crypto.zk.groth16.keys import Proof, ProvingKey
 from vortex_crypto.zk.groth16.prove import commit, fresh_mask, prove
 from vortex_crypto.zk.groth16.serialize import proof_from_bytes, proof_to_bytes
-from vortex_crypto.zk.groth16.verify import verify
 from vortex_crypto.zk.interpret.cost import by_layer, cost
 from vortex_crypto.zk.plan import Program
 from vortex_crypto.zk.progress import Progress as ProveProgress
 
-KIND, INTERFACE, PROOF, MASKS = "zk-model", "zk-interface", "zk-proof", "zk-masks"
+KIND, PROOF, MASKS = "zk-model", "zk-proof", "zk-masks"
 SYNTHETIC_SAMPLES = 64
 
 Visibility = Literal["public", "private"]
@@ -54,138 +52,6 @@ PIPELINE: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("fuse_elementwise", fuse_elementwise),
     ("compose_affine", compose_affine),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """A public output: its shape, and the exponent f of its integers y = x·2^f."""
-
-    name: str
-    shape: tuple[int, ...]
-    fraction: int
-
-
-@dataclass(frozen=True, eq=False)
-class Statement:
-    """What a proof's public values say, as real numbers: the outputs, and the inputs where they are public."""
-
-    inputs: Mapping[str, Array]
-    outputs: Mapping[str, Array]
-
-
-@dataclass(frozen=True, eq=False)
-class ZkInterface:
-    """The verifier's side: how public values read, with no weights in it.
-
-    Attributes:
-        program: hash (hex) of the constraint system.
-        inputs: how inputs are quantised.
-        outputs: in the order of the public values, after the public inputs.
-        private_inputs: whether inputs are hidden.
-        private_weights: whether the model is, under the persistent commitment `WEIGHTS`.
-    """
-
-    program: str
-    inputs: tuple[IntegerInput, ...]
-    outputs: tuple[Output, ...]
-    private_inputs: bool
-    private_weights: bool
-
-    @property
-    def public_ranges(self) -> tuple[tuple[int, int], ...]:
-        """(low, bits) of each public input: the circuit leaves it to verifiers to check them, contracts included."""
-        ports = () if self.private_inputs else self.inputs
-        return tuple(pair for port in ports for pair in zip(port.low.tolist(), port.bits.tolist(), strict=True))
-
-    def statement(self, public: Sequence[int]) -> Statement:
-        """The public values as tensors.
-
-        Raises:
-            InvalidInput: their count does not fit, one is not in [0, r), or a public input is outside of its range.
-        """
-        inputs, parts = self._integers(public)
-        outputs = {
-            o.name: np.ldexp(values.astype(np.float64), -o.fraction).reshape(o.shape)
-            for o, values in zip(self.outputs, parts, strict=True)
-        }
-        reals = {p.name: p.restore(inputs[p.name]).reshape(p.shape) for p in self.inputs if p.name in inputs}
-        return Statement(reals, outputs)
-
-    def is_about(self, public: Sequence[int], inputs: Mapping[str, Array]) -> bool:
-        """Whether the public inputs are these real ones, quantised (and so saturated) as the prover quantises them.
-
-        Raises:
-            InvalidInput: the program hides its inputs, or as `statement`.
-        """
-        if self.private_inputs:
-            raise InvalidInput("this program hides its inputs, so there is nothing to compare with")
-        given, _ = self._integers(public)
-        return all(np.array_equal(given[p.name], p.quantise(inputs[p.name]).reshape(-1)) for p in self.inputs)
-
-    def _integers(self, public: Sequence[int]) -> tuple[dict[str, Array], list[Array]]:
-        """Public inputs by name, and outputs in order, as int64."""
-        ports = () if self.private_inputs else self.inputs
-        sizes = [len(port.low) for port in ports] + [math.prod(o.shape) for o in self.outputs]
-        if sum(sizes) != len(public):
-            raise InvalidInput(f"the program has {sum(sizes)} public values, and {len(public)} are given")
-        if any(not 0 <= value < MODULUS for value in public):
-            raise InvalidInput("a public value is not in [0, r)")
-        centred = [int(value) - MODULUS if value > MODULUS // 2 else int(value) for value in public]
-        if any(abs(value) >= 1 << 62 for value in centred):
-            raise InvalidInput("a public value is not a small integer, as this program's all are")
-        parts = np.split(np.array(centred, dtype=np.int64), np.cumsum(sizes)[:-1])
-        inputs = {}
-        for port, values in zip(ports, parts, strict=False):
-            if ((values < port.low) | (values >= port.low + (np.int64(1) << port.bits))).any():
-                raise InvalidInput(f"public input {port.name!r} has an element outside of its range")
-            inputs[port.name] = values
-        return inputs, parts[len(ports) :]
-
-    def verify(
-        self, key: VerifyingKey, proof: Proof, public: Sequence[int], *, expected: Mapping[str, Array] | None = None
-    ) -> bool:
-        """Whether the proof shows the statement; `expected` holds the model's published commitment.
-
-        Raises:
-            ArtefactMismatch: the key is for another program.
-            InvalidInput: public values that do not fit, or a private model and no commitment to compare with.
-            MalformedProof: as `groth16.verify`.
-        """
-        if key.program != self.program:
-            raise ArtefactMismatch("the verifying key belongs to another program than this interface")
-        persistent = self.private_weights or any(commitment.persistent for commitment in key.commitments)
-        if persistent and WEIGHTS not in (expected or {}):
-            raise InvalidInput(
-                "the model is private: pass expected={'weights': the model's published commitment}; "
-                "without it a proof says only that some model gives this output"
-            )
-        self.statement(public)
-        return verify(key, proof, public, expected=dict(expected or {}))
-
-    def to_artefact(self) -> Artefact:
-        """As a container of kind "zk-interface"."""
-        arrays: dict[str, Array] = {}
-        meta = {
-            "inputs": [pack_input(f"input{i}", port, arrays) for i, port in enumerate(self.inputs)],
-            "outputs": [[o.name, list(o.shape), o.fraction] for o in self.outputs],
-            "private_inputs": self.private_inputs,
-            "private_weights": self.private_weights,
-        }
-        return Artefact(INTERFACE, self.program, meta, arrays)
-
-    @classmethod
-    def from_artefact(cls, artefact: Artefact) -> ZkInterface:
-        """The interface an artefact holds; raises `MalformedArtefact` when it holds none."""
-        meta = artefact.expect(kind=INTERFACE).meta
-        try:
-            inputs = tuple(unpack_input(f"input{i}", p, artefact.arrays) for i, p in enumerate(meta["inputs"]))
-            outputs = tuple(Output(str(n), tuple(map(int, s)), int(f)) for n, s, f in meta["outputs"])
-            if any(abs(o.fraction) > 1000 or min(o.shape, default=1) < 0 for o in outputs):
-                raise ValueError("an output has no sensible shape or exponent")
-            flags = (bool(meta["private_inputs"]), bool(meta["private_weights"]))
-        except GARBLED as error:
-            raise MalformedArtefact(f"the interface lacks or garbles a part ({error})") from error
-        return cls(artefact.program, inputs, outputs, *flags)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,11 +77,11 @@ class ZkProgram:
     program: Program
     network: IntegerNetwork
     weights: Mapping[str, Array]
-    private_inputs: bool
+    visibility: InputVisibility
 
     @property
     def hash(self) -> str:
-        """Hash (hex) of the constraint system, which keys name."""
+        """Hash (hex) of the constraint system and of how its public values read, which keys name."""
         return self.program.hash()
 
     @property
@@ -226,8 +92,7 @@ class ZkProgram:
     @property
     def interface(self) -> ZkInterface:
         """The verifier's side."""
-        outputs = tuple(Output(n, s, self.network.fraction(n)) for n, s in self.network.outputs.items())
-        return ZkInterface(self.hash, self.network.inputs, outputs, self.private_inputs, bool(self.weights))
+        return _interface(self.program.r1cs.circuit_digest, self.network, self.visibility, bool(self.weights))
 
     def report(self) -> dict[str, Any]:
         """Counts: constraints in all and by layer, domain, committed wires."""
@@ -246,7 +111,8 @@ class ZkProgram:
         """Prove the inference on one sample of real inputs; raises as `groth16.prove`."""
         given = {**self.network.quantise(inputs), **self.weights}
         proven = prove(key, self.program, given, masks=masks, progress=progress, threads=threads)
-        return Receipt(proven.proof, proven.public, self.network.restore(proven.outputs))
+        outputs = {name: proven.outputs[name] for name in self.network.outputs}
+        return Receipt(proven.proof, proven.public, self.network.restore(outputs))
 
     def commitment(self, key: ProvingKey, mask: int) -> Array:
         """The persistent commitment to the private weights, uint64 [2, 4]: what the model's owner publishes."""
@@ -263,7 +129,7 @@ class ZkProgram:
             "program": dict(inner.meta),
             "network": network,
             "weights": {name: [str(v) for v in values] for name, values in self.weights.items()},
-            "private_inputs": self.private_inputs,
+            "visibility": self.visibility,
         }
         return Artefact(KIND, self.hash, meta, arrays)
 
@@ -276,10 +142,14 @@ class ZkProgram:
             program = Program.from_artefact(Artefact("zk-program", artefact.program, meta["program"], inner))
             network = unpack_network(meta["network"], artefact.arrays)
             weights = {str(n): np.array([int(v) for v in vs], dtype=object) for n, vs in meta["weights"].items()}
-            hidden = bool(meta["private_inputs"])
+            if meta["visibility"] not in get_args(InputVisibility):
+                raise ValueError(f"inputs are {meta['visibility']!r}")
         except GARBLED as error:
             raise MalformedArtefact(f"the program lacks or garbles a part ({error})") from error
-        return cls(program, network, weights, hidden)
+        made = cls(program, network, weights, meta["visibility"])
+        if made.interface.program != made.hash:
+            raise MalformedArtefact("the program's constraint system is bound to another reading of its public values")
+        return made
 
 
 def proof_to_artefact(proof: Proof, public: Sequence[int], program: str) -> Artefact:
@@ -323,7 +193,7 @@ def compile_zk(
     input_ranges: Mapping[str, tuple[float, float]] | None = None,
     precision_bits: float = 8,
     weights: Visibility = "public",
-    inputs: Visibility = "public",
+    inputs: InputVisibility = "public",
     drop_tail: bool = False,
     progress: Progress | None = None,
 ) -> ZkProgram:
@@ -335,7 +205,8 @@ def compile_zk(
         input_ranges: an interval for each input that calibration does not cover, or in its place.
         precision_bits: -log2 of each layer's rounding errors against its largest value.
         weights: "public" constants, or "private" under a persistent commitment.
-        inputs: "public", so that the verifier knows what the output belongs to, or "private".
+        inputs: "public", so that the verifier knows what the output belongs to; "hashed", the same by one digest, which
+            verifiers recompute from the inputs they know; or "private".
         drop_tail: leave out a final Softmax or ArgMax.
         progress: called with the name of each stage.
 
@@ -353,8 +224,18 @@ def compile_zk(
     stage("quantize")
     network = quantize(graph, _samples(graph, calibration, ranges), ranges, precision_bits=precision_bits)
     stage("lower")
-    lowered: LoweredZk = lower_zk(network, private_weights=weights == "private", private_inputs=inputs == "private")
-    return ZkProgram(lowered.program, network, lowered.weights, inputs == "private")
+    lowered: LoweredZk = lower_zk(network, private_weights=weights == "private", inputs=inputs)
+    circuit = lowered.program.r1cs
+    reading = _interface(circuit.circuit_digest, network, inputs, bool(lowered.weights)).reading
+    program = replace(lowered.program, r1cs=replace(circuit, reading=reading))
+    return ZkProgram(program, network, lowered.weights, inputs)
+
+
+def _interface(
+    circuit: str, network: IntegerNetwork, visibility: InputVisibility, private_weights: bool
+) -> ZkInterface:
+    outputs = tuple(Output(n, s, network.fraction(n)) for n, s in network.outputs.items())
+    return ZkInterface(circuit, network.inputs, outputs, visibility, private_weights)
 
 
 def _samples(

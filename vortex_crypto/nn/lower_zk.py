@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,11 +21,14 @@ from vortex_crypto.zk.gadgets.fixed_point import rescale, rescale_unbounded
 from vortex_crypto.zk.gadgets.lookup import apply_table
 from vortex_crypto.zk.gadgets.packed import rows_per_element, unpack
 from vortex_crypto.zk.gadgets.relu import relu, rescale_relu
+from vortex_crypto.zk.gadgets.sponge import pack, sponge
 from vortex_crypto.zk.linear import Linear, concatenate
 from vortex_crypto.zk.plan import Program
 
 WEIGHTS = "weights"
 """Name of the persistent commitment to private weights."""
+DIGEST = "digest of the inputs"
+"""Name of the public value that stands for hashed inputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +39,19 @@ class LoweredZk:
     weights: Mapping[str, Array]
 
 
-def lower_zk(network: IntegerNetwork, *, private_weights: bool, private_inputs: bool) -> LoweredZk:
-    """The circuit of a network: its inputs, private or public, and its outputs, public.
+def lower_zk(
+    network: IntegerNetwork, *, private_weights: bool, inputs: Literal["public", "private", "hashed"]
+) -> LoweredZk:
+    """The circuit of a network: its inputs, public, private, or private under a public digest, and its public outputs.
 
-    Private inputs are range-checked in the circuit; public ones are the verifier's to check, who sees them.
+    Inputs that are not public are range-checked in the circuit; public ones are the verifier's to check, who sees them.
     """
-    return _Lowering(network, private_weights, private_inputs).run()
+    return _Lowering(network, private_weights, inputs).run()
 
 
 class _Lowering:
-    def __init__(self, network: IntegerNetwork, private_weights: bool, private_inputs: bool) -> None:
-        self.network, self.private_weights, self.private_inputs = network, private_weights, private_inputs
+    def __init__(self, network: IntegerNetwork, private_weights: bool, inputs: str) -> None:
+        self.network, self.private_weights, self.inputs = network, private_weights, inputs
         self.circuit = Circuit(network.name)
         self.values: dict[str, Linear] = {}
         self.weights: dict[str, Array] = {}
@@ -56,6 +61,9 @@ class _Lowering:
         for port in self.network.inputs:
             with c.origin(port.name):
                 self.values[port.name] = self._input(port)
+        if self.inputs == "hashed":
+            with c.origin(DIGEST):
+                c.expose(DIGEST, self._digest())
         for layer in self.network.layers:
             with c.origin(layer.origin or layer.name):
                 if isinstance(layer, IntegerAffine):
@@ -71,13 +79,18 @@ class _Lowering:
 
     def _input(self, port: IntegerInput) -> Linear:
         size = len(port.low)
-        if not self.private_inputs:
+        if self.inputs == "public":
             return self.circuit.public(port.name, (size,))
         x = self.circuit.private(port.name, (size,))
         for bits in np.unique(port.bits):
             chosen = np.flatnonzero(port.bits == bits)
             self.circuit.range(x[chosen] - port.low[chosen], int(bits))
         return x
+
+    def _digest(self) -> Linear:
+        ports = self.network.inputs
+        low, bits = (np.concatenate(parts) for parts in zip(*((p.low, p.bits) for p in ports), strict=True))
+        return sponge(self.circuit, pack(concatenate([self.values[p.name] for p in ports]), low, bits))
 
     def _affine(self, layer: IntegerAffine) -> Linear:
         if self.private_weights:

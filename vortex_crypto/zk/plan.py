@@ -109,6 +109,7 @@ class Program:
             "wires": r.n_wires,
             "public": r.n_public,
             "challenges": r.n_challenges,
+            "reading": r.reading,
             "commitments": [[c.name, c.n_wires, c.persistent] for c in r.commitments],
             "origins": list(r.origins.names),
             "steps": [_pack_step(f"step{i}", step, arrays) for i, step in enumerate(self.steps)],
@@ -134,7 +135,8 @@ class Program:
             counts = (int(meta["wires"]), int(meta["public"]), int(meta["challenges"]))
             steps = tuple(_unpack_step(f"step{i}", s, arrays) for i, s in enumerate(meta["steps"]))
             signals = tuple(_unpack_signal(f"signal{i}", s, arrays) for i, s in enumerate(meta["signals"]))
-            program = cls(str(meta["name"]), R1cs(a, b, c, *counts, commitments, origins), steps, signals)
+            r1cs = R1cs(a, b, c, *counts, commitments, origins, str(meta["reading"]))
+            program = cls(str(meta["name"]), r1cs, steps, signals)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise MalformedArtefact(f"the zk program lacks or garbles a part ({error})") from error
         _verify(program)

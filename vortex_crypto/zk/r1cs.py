@@ -123,6 +123,7 @@ class R1cs:
         n_public: public wires 1 .. n_public, the constant and the challenges not counted.
         n_challenges: challenge wires n_public + 1 .. n_public + n_challenges; none without commitments.
         commitments: in the order of their wires, which begin after the challenges.
+        reading: digest of how verifiers read the public values, or empty; opaque here, and bound by `digest`.
     """
 
     a: SparseMatrix
@@ -133,6 +134,7 @@ class R1cs:
     n_challenges: int = 0
     commitments: tuple[Commitment, ...] = ()
     origins: Origins = Origins()
+    reading: str = ""
 
     @property
     def n_constraints(self) -> int:
@@ -161,11 +163,12 @@ class R1cs:
         return self.n_statement + sum(c.n_wires for c in self.commitments)
 
     def digest(self) -> str:
-        """SHA-256 (hex) of everything but the origins."""
-        return self._digest
+        """SHA-256 (hex) of everything but the origins: what keys and proofs name."""
+        return read_as(self.circuit_digest, self.reading)
 
     @cached_property
-    def _digest(self) -> str:
+    def circuit_digest(self) -> str:
+        """SHA-256 (hex) of the constraints and commitments alone."""
         hasher = hashlib.sha256(f"r1cs {self.n_wires} {self.n_public} {self.n_challenges}".encode())
         for matrix in (self.a, self.b, self.c):
             for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<i8"), (matrix.values, "<u8")):
@@ -174,3 +177,8 @@ class R1cs:
         for commitment in self.commitments:
             hasher.update(f"commitment {commitment.name!r} {commitment.n_wires} {commitment.persistent}".encode())
         return hasher.hexdigest()
+
+
+def read_as(circuit: str, reading: str) -> str:
+    """The digest of a constraint system whose public values are read in one way: that of the system itself if empty."""
+    return hashlib.sha256(f"r1cs {circuit} read as {reading}".encode()).hexdigest() if reading else circuit

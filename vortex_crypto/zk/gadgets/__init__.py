@@ -25,6 +25,7 @@ ROSTER = (
     "packed",
     "convolution",
     "poseidon",
+    "sponge",
     "merkle",
 )
 """Every gadget's module."""

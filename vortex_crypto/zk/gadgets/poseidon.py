@@ -78,28 +78,37 @@ def _element(bits: Iterator[int]) -> int:
 
 def poseidon_int(inputs: Sequence[int]) -> int:
     """The hash of 1 to 16 integers, outside of any circuit: the definition."""
-    p = parameters(len(inputs) + 1)
-    state = [0, *(int(x) % R for x in inputs)]
+    return permute_ints([0, *(int(x) % R for x in inputs)], parameters(len(inputs) + 1))[0]
+
+
+def permute_ints(state: Sequence[int], p: Parameters) -> list[int]:
+    """The permutation of a state of integers in [0, r)."""
+    found = list(state)
     for number, constants in enumerate(p.constants):
-        state = [x + k for x, k in zip(state, constants, strict=True)]
+        found = [x + k for x, k in zip(found, constants, strict=True)]
         full = _is_full(number, len(p.constants))
-        state = [pow(x, 5, R) if full or i == 0 else x for i, x in enumerate(state)]
-        state = [sum(m * x for m, x in zip(row, state, strict=True)) % R for row in p.matrix]
-    return state[0]
+        found = [pow(x, 5, R) if full or i == 0 else x for i, x in enumerate(found)]
+        found = [sum(m * x for m, x in zip(row, found, strict=True)) % R for row in p.matrix]
+    return found
 
 
 def poseidon(c: Circuit, inputs: Linear) -> Linear:
     """The hash over the last axis, of 1 to 16 elements; all hashes of an array at once."""
     p = parameters(inputs.shape[-1] + 1)
-    shape = inputs.shape[:-1]
-    state = [linear(np.zeros(shape, dtype=np.int64)), *(inputs[..., i] for i in range(inputs.shape[-1]))]
+    zeros = linear(np.zeros(inputs.shape[:-1], dtype=np.int64))
+    return permute(c, [zeros, *(inputs[..., i] for i in range(inputs.shape[-1]))], p)[0]
+
+
+def permute(c: Circuit, state: Sequence[Linear], p: Parameters) -> list[Linear]:
+    """The permutation of a state of arrays of one shape, all of an array at once."""
+    found, shape = list(state), state[0].shape
     for number, constants in enumerate(p.constants):
-        state = [x + np.full(shape, k, dtype=object) for x, k in zip(state, constants, strict=True)]
+        found = [x + np.full(shape, k, dtype=object) for x, k in zip(found, constants, strict=True)]
         full = _is_full(number, len(p.constants))
-        state = [power(c, x, 5) if full or i == 0 else x for i, x in enumerate(state)]
-        whole = stack(state, axis=-1)
-        state = [(whole * np.array(row, dtype=object)).sum() for row in p.matrix]
-    return state[0]
+        found = [power(c, x, 5) if full or i == 0 else x for i, x in enumerate(found)]
+        whole = stack(found, axis=-1)
+        found = [(whole * np.array(row, dtype=object)).sum() for row in p.matrix]
+    return found
 
 
 def _is_full(number: int, rounds: int) -> bool:

@@ -56,7 +56,8 @@ class VerifyingKey:
     """What a verifier needs.
 
     Attributes:
-        program: hex digest of the constraint system, `R1cs.digest()`; empty when unknown (a foreign key).
+        program: hex digest of the constraint system and of how its public values are read, `R1cs.digest()`; empty when
+            unknown (a foreign key).
         alpha_g1, beta_g2, gamma_g2, delta_g2: the four fixed points.
         ic: uint64 [1 + n_public + n_challenges, 2, 4]: [K_i/γ]₁ of the one, the public values and the challenges.
         n_challenges: how many of the last entries of `ic` are challenges.
@@ -83,9 +84,10 @@ class VerifyingKey:
 
     @cached_property
     def digest(self) -> bytes:
-        """SHA-256 of everything the verification equation depends on; the transcript begins with it."""
+        """SHA-256 of the program and all that the verification equation depends on; the transcript begins with it."""
         counts = [self.n_public, self.n_challenges, len(self.commitments)]
-        hasher = hashlib.sha256(b"vortex-crypto groth16 verifying key 1" + np.array(counts, ">u8").tobytes())
+        hasher = hashlib.sha256(b"vortex-crypto groth16 verifying key 2" + np.array(counts, ">u8").tobytes())
+        hasher.update(hashlib.sha256(self.program.encode()).digest())
         hasher.update(g1_bytes(self.alpha_g1) + g1_bytes(self.ic))
         hasher.update(b"".join(map(g2_bytes, (self.beta_g2, self.gamma_g2, self.delta_g2))))
         if self.commitment_g is not None:

@@ -25,7 +25,7 @@ def select_rows(r1cs: R1cs, keep: Array) -> R1cs:
     a, b, c = (_select(matrix, keep) for matrix in (r1cs.a, r1cs.b, r1cs.c))
     before = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
     origins = Origins(r1cs.origins.names, before[r1cs.origins.starts])
-    return R1cs(a, b, c, r1cs.n_wires, r1cs.n_public, r1cs.n_challenges, r1cs.commitments, origins)
+    return R1cs(a, b, c, r1cs.n_wires, r1cs.n_public, r1cs.n_challenges, r1cs.commitments, origins, r1cs.reading)
 
 
 def _select(matrix: SparseMatrix, keep: Array) -> SparseMatrix:

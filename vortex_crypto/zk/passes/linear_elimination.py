@@ -101,7 +101,7 @@ def _rebuild(r1cs: R1cs, definitions: dict[int, Terms]) -> Reduction:
     wires = np.flatnonzero(~gone)
     number = np.cumsum(~gone) - 1
     a, b, c = (_rewrite(matrix, gone, number, definitions) for matrix in (r1cs.a, r1cs.b, r1cs.c))
-    reduced = R1cs(a, b, c, len(wires), r1cs.n_public, r1cs.n_challenges, r1cs.commitments, r1cs.origins)
+    reduced = R1cs(a, b, c, len(wires), r1cs.n_public, r1cs.n_challenges, r1cs.commitments, r1cs.origins, r1cs.reading)
     return Reduction(reduced, wires)
 
 
