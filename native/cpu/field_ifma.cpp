@@ -1,6 +1,7 @@
 // AVX-512 IFMA: eight elements at a time wherever there are eight to take.
 #include "group_ifma.hpp"
 #include "ntt_ifma.hpp"
+#include "pairing_ifma.hpp"
 #include "vectors_ifma.hpp"
 
 namespace vx {
@@ -15,6 +16,7 @@ constexpr FieldOps make() {
     ops.g1 = LaneGroup<LanesOfG1, ScalarGroup<Fq, Fq>>::ops();
     ops.g2 = LaneGroup<LanesOfG2, ScalarGroup<Fp2<Fq>, Fq>>::ops();
     ops.ntt = LaneNtt<Fr>::ops();
+    ops.pairing = LanePairing<Fq>::ops();
     return ops;
 }
 

@@ -420,7 +420,8 @@ struct ScalarPairing {
         f = f * *reinterpret_cast<const Fp12<F>*>(other);
     }
     static void final(const u64* f12, u64* out) {
-        *reinterpret_cast<Fp12<F>*>(out) = final_exponentiation(*reinterpret_cast<const Fp12<F>*>(f12));
+        const auto& f = *reinterpret_cast<const Fp12<F>*>(f12);
+        *reinterpret_cast<Fp12<F>*>(out) = final_exponentiation(f.conjugate() * f.inverse());
     }
     static constexpr PairingOps ops() { return {lines, miller, multiply, final}; }
 };

@@ -148,6 +148,25 @@ VX_INLINE Sum<M, B> minus_of(const Lanes<M, B>& a) {
     return out;
 }
 
+template <class M, int B>
+VX_INLINE Sum<M, B> loosen(const Lanes<M, B>& a) {
+    return {{a.v[0], a.v[1], a.v[2], a.v[3], a.v[4]}};
+}
+// K·a
+template <int K, class M, int B>
+VX_INLINE Sum<M, K * B> times(const Sum<M, B>& a) {
+    Sum<M, K * B> out;
+    for (int i = 0; i < 5; ++i) {
+        out.v[i] = a.v[i];
+        for (int bit = K >= 8 ? 4 : K >= 4 ? 2 : K >= 2 ? 1 : 0; bit > 0; bit /= 2) {
+            out.v[i] = _mm512_add_epi64(out.v[i], out.v[i]);
+            if (K & bit) out.v[i] = _mm512_add_epi64(out.v[i], a.v[i]);
+        }
+    }
+    static_assert(K < 16);
+    return out;
+}
+
 // t += a·y for one limb y, then t = (t + m·p) / 2^52 with the m that makes it exact: one row of a Montgomery product.
 // `low` of the lowest limb need not be computed: t + m·p has zeros there, so its carry is t's, rounded up.
 template <class M>

@@ -134,13 +134,13 @@ struct SlidingDigits {
 };
 
 // a^x for the BN parameter, a in the cyclotomic subgroup, where the inverse is the conjugate.
-template <class F>
-VX_FN Fp12<F> power_of_x(const Fp12<F>& a) {
+template <class E>
+VX_FN E power_of_x(const E& a) {
     constexpr SlidingDigits x;
-    const Fp12<F> square = a.cyclotomic_square();
-    Fp12<F> odd[4] = {a};
+    const E square = a.cyclotomic_square();
+    E odd[4] = {a};
     for (int i = 1; i < 4; ++i) odd[i] = odd[i - 1] * square;
-    Fp12<F> out = odd[x.digit[x.length - 1] / 2];
+    E out = odd[x.digit[x.length - 1] / 2];
     for (int i = x.length - 2; i >= 0; --i) {
         out = out.cyclotomic_square();
         const int d = x.digit[i];
@@ -150,16 +150,17 @@ VX_FN Fp12<F> power_of_x(const Fp12<F>& a) {
     return out;
 }
 
-// f^((p^12-1)/r): the easy part, then the hard part (p^4-p^2+1)/r exactly, by the chain of Scott et al. 2009.
-template <class F>
-VX_FN Fp12<F> final_exponentiation(const Fp12<F>& f) {
-    const Fp12<F> t = f.conjugate() * f.inverse(), a = t.frobenius(2) * t;
-    const Fp12<F> x1 = power_of_x(a), x2 = power_of_x(x1), x3 = power_of_x(x2);
-    const Fp12<F> y0 = a.frobenius(1) * a.frobenius(2) * a.frobenius(3), y1 = a.conjugate(), y2 = x2.frobenius(2);
-    const Fp12<F> y3 = x1.frobenius(1).conjugate(), y4 = (x1 * x2.frobenius(1)).conjugate(), y5 = x2.conjugate();
-    const Fp12<F> y6 = (x3 * x3.frobenius(1)).conjugate();
-    Fp12<F> t0 = y6.cyclotomic_square() * y4 * y5;
-    Fp12<F> t1 = y3 * y5 * t0;
+// f^((p^12-1)/r), given f^(p^6-1): the rest of the easy part, then the hard part (p^4-p^2+1)/r exactly, by the chain of
+// Scott et al. 2009.
+template <class E>
+VX_FN E final_exponentiation(const E& t) {
+    const E a = t.frobenius(2) * t;
+    const E x1 = power_of_x(a), x2 = power_of_x(x1), x3 = power_of_x(x2);
+    const E y0 = a.frobenius(1) * a.frobenius(2) * a.frobenius(3), y1 = a.conjugate(), y2 = x2.frobenius(2);
+    const E y3 = x1.frobenius(1).conjugate(), y4 = (x1 * x2.frobenius(1)).conjugate(), y5 = x2.conjugate();
+    const E y6 = (x3 * x3.frobenius(1)).conjugate();
+    E t0 = y6.cyclotomic_square() * y4 * y5;
+    E t1 = y3 * y5 * t0;
     t0 = t0 * y2;
     t1 = (t1.cyclotomic_square() * t0).cyclotomic_square();
     t0 = t1 * y1;
