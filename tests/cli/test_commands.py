@@ -52,6 +52,9 @@ def test_the_three_steps_as_files(folder: Path):
     expected = digits_scores(digits_samples(3))
     assert (np.argmax(answer["outputs"]["scores"], 1) == expected.argmax(1)).all()
     assert np.abs(np.load(folder / "y.npz")["scores"] - expected).mean() < 2.0**-6
+    shared = vortex("decrypt", folder / "y.ct", "--keys", folder / "keys", "--batch", 3, "--share", 4)
+    scores = 16 * np.array(shared["outputs"]["scores"])
+    assert (scores == np.round(scores)).all()
 
 
 def test_compile_reports(folder: Path):

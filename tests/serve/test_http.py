@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -39,6 +40,8 @@ def test_one_question_over_the_wire(remote, tmp_path: Path):
     features = digits_samples(2)
     answer = remote.ask({"features": features}, tmp_path / "keys", insecure=True)
     assert (answer["scores"].argmax(1) == digits_scores(features).argmax(1)).all()
+    shared = remote.ask({"features": features}, tmp_path / "keys", insecure=True, share=4)["scores"]
+    assert (16 * shared == np.round(16 * shared)).all()
     again = remote.ask({"features": features[0]}, tmp_path / "keys", insecure=True)
     assert again["scores"].argmax() == answer["scores"][0].argmax()
 

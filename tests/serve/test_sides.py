@@ -39,6 +39,19 @@ def test_answers_equal_onnxruntime(client, server):
     assert (scores.argmax(1) == digits_scores(features).argmax(1)).all()
 
 
+@pytest.mark.parametrize("backend", ["clear", "tenseal", "vortex"])
+def test_answers_to_share_are_drowned_and_rounded(backend: str):
+    program, features = digits(backend), digits_samples(2)
+    client, server = program.client(insecure=True), program.server()
+    answer = server.run(server.register(client.evaluation_keys), client.encrypt({"features": features}))
+    first, second = (client.decrypt(answer, batch=2, share=5)["scores"] for _ in range(2))
+    assert np.array_equal(first * 32, np.round(first * 32))
+    assert not np.array_equal(first, second), "the noise is the client's, fresh each time"
+    assert (first.argmax(1) == digits_scores(features).argmax(1)).all()
+    with pytest.raises(InvalidInput, match="shared to 60 bits"):
+        client.decrypt(answer, batch=2, share=60)
+
+
 def test_tenseal_answers_equal_onnxruntime():
     program = digits("tenseal")
     client, server, features = program.client(), program.server(), digits_samples(2)

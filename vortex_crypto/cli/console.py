@@ -29,6 +29,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Accept parameters below 128-bit security, and mark the result.")
 ]
+Share = Annotated[
+    int | None,
+    typer.Option(
+        "--share",
+        metavar="BITS",
+        help="For results that others will see: leave BITS after the binary point and drown the rest in noise, since "
+        "exact decryptions betray the secret key. Compile with 10 or more bits to spare.",
+    ),
+]
 Rows = Annotated[
     str | None,
     typer.Option("--rows", metavar="A:B", help="Rows of the input to use, like a Python slice; all of them."),

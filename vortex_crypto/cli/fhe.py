@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vortex_crypto import container
-from vortex_crypto.cli.console import Insecure, Json, Rows, emit, emit_arrays, progress, read_rows, size
+from vortex_crypto.cli.console import Insecure, Json, Rows, Share, emit, emit_arrays, progress, read_rows, size
 from vortex_crypto.serve import client as files
 
 Keys = Annotated[Path, typer.Option("--keys", metavar="KEYS/", help="The key folder that `keygen` wrote.")]
@@ -98,9 +98,11 @@ def decrypt(
     keys: Keys = Path("keys"),
     batch: Annotated[int, typer.Option(help="Samples that were encrypted together.")] = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also write the arrays as .npz.")] = None,
+    share: Share = None,
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
-    """Decrypt an answer and print it."""
-    answer = files.Client.open(keys, insecure=insecure).decrypt(container.read(ciphertext), batch=batch)
+    """Decrypt an answer and print it. Exact decryptions are for the key's owner alone: see --share."""
+    client = files.Client.open(keys, insecure=insecure)
+    answer = client.decrypt(container.read(ciphertext), batch=batch, share=share)
     emit_arrays(answer, output, as_json=as_json, title="decrypted")

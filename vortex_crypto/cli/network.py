@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from vortex_crypto import container
-from vortex_crypto.cli.console import Insecure, Json, Rows, emit_arrays, err, progress, read_rows
+from vortex_crypto.cli.console import Insecure, Json, Rows, Share, emit_arrays, err, progress, read_rows
 from vortex_crypto.errors import MissingDependency
 
 
@@ -49,6 +49,7 @@ def query(
     ] = Path("keys"),
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also write the answer as .npz.")] = None,
     rows: Rows = None,
+    share: Share = None,
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
@@ -58,5 +59,5 @@ def query(
     start = perf_counter()
     with RemoteServer(url) as server, progress("asking"):
         arrays = read_rows(inputs, [port.name for port in server.interface().inputs], rows)
-        answer = server.ask(arrays, keys, insecure=insecure)
+        answer = server.ask(arrays, keys, insecure=insecure, share=share)
     emit_arrays(answer, output, as_json=as_json, title="answer", seconds=perf_counter() - start)

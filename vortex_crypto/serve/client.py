@@ -19,6 +19,7 @@ from vortex_crypto import container
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import InsecureParameters, InvalidInput, MalformedArtefact
 from vortex_crypto.fhe.backends import KeySet, backend
+from vortex_crypto.fhe.sharing import shared
 from vortex_crypto.nn.interface import Interface
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,9 +79,24 @@ class Client:
         """Encrypt one sample, or up to `interface.lanes` along a first axis, of every input."""
         return self._client.encrypt(self._keys.secret, self.interface.pack(inputs))
 
-    def decrypt(self, answer: Artefact, *, batch: int = 1) -> dict[str, Array]:
-        """Decrypt a server's answer on `batch` samples."""
-        return self.interface.unpack(self._client.decrypt(self._keys.secret, answer), batch=batch)
+    def decrypt(self, answer: Artefact, *, batch: int = 1, share: int | None = None) -> dict[str, Array]:
+        """Decrypt a server's answer on `batch` samples.
+
+        Args:
+            answer: of the server.
+            batch: samples that were encrypted together.
+            share: None for results that this client keeps to itself. If others will see them, the server or whoever
+                chose the inputs among them: bits after the binary point to leave, the rest drowned in noise, as exact
+                decryptions betray the secret key (`fhe.sharing.shared`). Choose it well below the noise's own
+                -log2(`report.noise_error`); each bit between them halves what a number tells.
+
+        Raises:
+            InvalidInput: there are no such bits.
+        """
+        vectors = self._client.decrypt(self._keys.secret, answer)
+        if share is not None:
+            vectors = [shared(vector, share) for vector in vectors]
+        return self.interface.unpack(vectors, batch=batch)
 
     def save(self, folder: Path) -> dict[str, int]:
         """Write a key folder (mode 0700, the secret 0600) and return the files' sizes in bytes.

@@ -51,11 +51,13 @@ class RemoteServer:
         content = self._request("POST", protocol.RUN, params={"keys": keys}, content=container.dumps(ciphertexts))
         return container.loads(content, name="the server's answer")
 
-    def ask(self, inputs: Mapping[str, Array], keys: Path, *, insecure: bool = False) -> dict[str, Array]:
+    def ask(
+        self, inputs: Mapping[str, Array], keys: Path, *, insecure: bool = False, share: int | None = None
+    ) -> dict[str, Array]:
         """Encrypt, send, decrypt; a key folder that does not exist is made first.
 
         With a folder that exists, what it says of the program counts: a server cannot change parameters, levels or
-        layouts behind keys that were made before.
+        layouts behind keys that were made before. `share` as in `Client.decrypt`.
 
         Raises:
             ArtefactMismatch: the keys belong to another program than the one served.
@@ -71,7 +73,7 @@ class RemoteServer:
                 "name another key folder, and keys are made there"
             )
         answer = self._run(keys / files.EVALUATION, client.encrypt(inputs))
-        return client.decrypt(answer, batch=files.sample_count(interface, inputs))
+        return client.decrypt(answer, batch=files.sample_count(interface, inputs), share=share)
 
     def __enter__(self) -> RemoteServer:
         return self

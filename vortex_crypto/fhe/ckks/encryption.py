@@ -2,12 +2,11 @@
 
 Decryption returns the message with the scheme's noise. Whoever sees decryptions of ciphertexts whose making he knows
 learns that noise, and from enough of it the secret (Li and Micciancio, ia.cr/2020/1533: IND-CPA-D). A client that keeps
-its results to itself needs nothing; one that shares them uses `flooding` or `rounding`.
+its results to itself needs nothing; one that shares them uses `flooding` or `rounding`, or `fhe.sharing`, which does
+both.
 """
 
 from __future__ import annotations
-
-import secrets
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +18,7 @@ from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, SeededCiphertext
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encoder import Encoder, Slots
 from vortex_crypto.fhe.ckks.keys import PublicKey, SecretKey
+from vortex_crypto.fhe.sharing import gaussian
 
 
 class Encryptor:
@@ -79,7 +79,7 @@ class Encryptor:
         phase, basis = self.phase(secret, ciphertext), self.context.basis(ciphertext.level)
         values = self.encoder.decode(phase, basis, ciphertext.scale, slots)[:slots]
         if flooding:
-            values = values + flooding * _complex_gaussian(slots)
+            values = values + flooding * gaussian(slots)
         if rounding is not None:
             values = np.round(values * 2.0**rounding) / 2.0**rounding
         return values
@@ -100,11 +100,3 @@ class Encryptor:
     def _error(self, level: int) -> Residues:
         basis = self.context.basis(level)
         return self.context.ring.ntt(self.context.ring.reduce_signed(self._sampler.gaussian(), basis), basis)
-
-
-def _complex_gaussian(count: int) -> Slots:
-    """Standard normal real and imaginary parts, by Box and Muller from the operating system's entropy."""
-    words = np.frombuffer(secrets.token_bytes(16 * count), dtype=np.uint64).reshape(2, count)
-    radius, turn = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
-    result: Slots = np.sqrt(-2 * np.log(radius)) * np.exp(2j * np.pi * turn)
-    return result
