@@ -295,20 +295,18 @@ Out ntt(const std::string& isa, const Limbs& values, const Limbs& root, const Li
 }
 
 // The count of rows of a sparse matrix in compressed rows, which must be one of so many columns.
-size_t expect_csr(const Ints& indptr, const Ints& indices, const Limbs& values, size_t columns) {
-    expect(values, indices.size(), 4);
-    const int64_t entries = (int64_t)indices.size();
-    const size_t rows = indptr.size() == 0 ? 0 : indptr.size() - 1;
-    bool sound = indptr.size() > 0 && indptr.data()[0] == 0 && indptr.data()[rows] == entries;
-    for (size_t i = 0; i < rows && sound; ++i) sound = indptr.data()[i] <= indptr.data()[i + 1];
-    for (int64_t k = 0; k < entries && sound; ++k) sound = indices.data()[k] >= 0 && indices.data()[k] < (int64_t)columns;
+size_t expect_csr(const Ints& indptr, const Ints& indices, size_t values, size_t columns) {
+    const size_t entries = indices.size(), rows = indptr.size() == 0 ? 0 : indptr.size() - 1;
+    bool sound = indptr.size() > 0 && values == entries && indptr.data()[0] == 0 && indptr.data()[rows] == (int64_t)entries;
+    for (size_t i = 0; i < rows; ++i) sound &= indptr.data()[i] <= indptr.data()[i + 1];
+    for (size_t k = 0; k < entries; ++k) sound &= (u64)indices.data()[k] < (u64)columns;
     if (!sound) refuse("indptr must rise from 0 to the count of entries, and indices name elements of x");
     return rows;
 }
 
 Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
     const vx::FieldOps& ops = ops_of(isa);
-    const size_t rows = expect_csr(indptr, indices, values, count(x, 4));
+    const size_t rows = expect_csr(indptr, indices, count(values, 4), count(x, 4));
     u64* out;
     Out result = limbs(out, {rows, 4});
     nb::gil_scoped_release release;
@@ -319,12 +317,25 @@ Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const L
     return result;
 }
 
+Out csr_int64(const std::string& isa, const Ints& indptr, const Ints& indices, const Ints& values, const Limbs& x, unsigned threads) {
+    const vx::FieldOps& ops = ops_of(isa);
+    const size_t rows = expect_csr(indptr, indices, values.size(), count(x, 4));
+    u64* out;
+    Out result = limbs(out, {rows, 4});
+    nb::gil_scoped_release release;
+    vx::parallel_for(threads, (rows + 255) / 256, [&](size_t i, unsigned) {
+        const size_t from = 256 * i, k = std::min<size_t>(256, rows - from);
+        ops.fr.csr_int64(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
+    });
+    return result;
+}
+
 // Rows in order, each of which may read what the rows before it made; a chain of dependencies has no use for threads.
 Out products_in_order(const std::string& isa, const Ints& a_indptr, const Ints& a_indices, const Limbs& a_values, const Ints& b_indptr,
                       const Ints& b_indices, const Limbs& b_values, const Ints& targets, const Limbs& x) {
     const vx::FieldOps& ops = ops_of(isa);
-    const size_t columns = count(x, 4), rows = expect_csr(a_indptr, a_indices, a_values, columns);
-    if (expect_csr(b_indptr, b_indices, b_values, columns) != rows || targets.size() != rows)
+    const size_t columns = count(x, 4), rows = expect_csr(a_indptr, a_indices, count(a_values, 4), columns);
+    if (expect_csr(b_indptr, b_indices, count(b_values, 4), columns) != rows || targets.size() != rows)
         refuse("as many rows of a, rows of b and targets are needed");
     for (size_t i = 0; i < rows; ++i)
         if (targets.data()[i] < 0 || targets.data()[i] >= (int64_t)columns) refuse("targets must name elements of x");
@@ -412,6 +423,7 @@ void bind_field(nb::module_& m) {
         .def("lift_x", &Group::lift_x);
     m.def("ntt", &ntt);
     m.def("csr", &csr);
+    m.def("csr_int64", &csr_int64);
     m.def("products_in_order", &products_in_order);
     m.def("prepare_g2", &prepare_g2);
     m.def("pairing_product", &pairing_product);

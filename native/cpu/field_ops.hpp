@@ -24,6 +24,8 @@ struct VectorOps {
     void (*from_int64)(const int64_t* values, u64* out, size_t n);
     // out_i = Σ values_k x[indices_k], k in [indptr_i, indptr_{i+1}).
     void (*csr)(const int64_t* indptr, const int64_t* indices, const u64* values, const u64* x, u64* out, size_t rows);
+    // The same with coefficients that are integers.
+    void (*csr_int64)(const int64_t* indptr, const int64_t* indices, const int64_t* values, const u64* x, u64* out, size_t rows);
     bool (*canonical)(const u64* limbs);
 };
 

@@ -3,6 +3,7 @@
 #include "core.hpp"
 #include "field_ops.hpp"
 #include "vortex/pairing.hpp"
+#include "wide_sum.hpp"
 
 namespace vx {
 inline namespace VX_ISA {
@@ -78,11 +79,39 @@ struct ScalarVectors {
             to(out)[i] = sum;
         }
     }
+    static void csr_int64(const int64_t* indptr, const int64_t* indices, const int64_t* values, const u64* x, u64* out, size_t rows) {
+        for (size_t i = 0; i < rows; ++i) {
+            const int64_t from = indptr[i], until = indptr[i + 1];
+            u64 bits = 0;
+            bool units = true;
+            for (int64_t k = from; k < until; ++k) {
+                bits |= (u64)(values[k] ^ values[k] >> 63);
+                units &= (u64)values[k] + 1 <= 2;
+            }
+            if (units) {
+                F sum = F::zero();
+                for (int64_t k = from; k < until; ++k) {
+                    if (values[k] > 0) sum = sum + in(x)[indices[k]];
+                    if (values[k] < 0) sum = sum - in(x)[indices[k]];
+                }
+                to(out)[i] = sum;
+                continue;
+            }
+            ScaledSum<F> sum;
+            if (bits >> 31 == 0 && (until - from) >> 31 == 0) {
+                for (int64_t k = from; k < until; ++k) sum.add_small(values[k], in(x)[indices[k]]);
+                sum.widen();
+            } else {
+                for (int64_t k = from; k < until; ++k) sum.add(values[k], in(x)[indices[k]]);
+            }
+            to(out)[i] = sum.value();
+        }
+    }
     static bool canonical(const u64* limbs) { return F::canonical(limbs); }
 
     static constexpr VectorOps ops() {
         return {add, sub, mul, mul_add, scale, inner_product, powers, power, inverse,
-                to_montgomery, from_montgomery, from_int64, csr, canonical};
+                to_montgomery, from_montgomery, from_int64, csr, csr_int64, canonical};
     }
 };
 

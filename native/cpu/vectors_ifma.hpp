@@ -156,6 +156,48 @@ struct LaneVectors {
         Scalar::from_int64(values + m, out + 4 * m, n - m);
     }
 
+    // Products of up to `chunk` terms at a time, each row's then added up without reductions. Terms whose coefficient is one
+    // are no products.
+    static void csr(const int64_t* indptr, const int64_t* indices, const u64* values, const u64* x, u64* out, size_t rows) {
+        constexpr int64_t chunk = 256;
+        alignas(64) u64 left[4 * chunk], right[4 * chunk];
+        const F one = F::one();
+        u64 sum[6] = {};
+        const int64_t last = indptr[rows];
+        size_t row = 0;
+        for (int64_t from = indptr[0]; from < last || row < rows;) {
+            const int64_t until = from + chunk < last ? from + chunk : last;
+            bool is_one[chunk];
+            size_t n = 0;
+            for (int64_t k = from; k < until; ++k) {
+                const F value = Scalar::in(values)[k];
+                Scalar::to(left)[n] = value;
+                Scalar::to(right)[n] = Scalar::in(x)[indices[k]];
+                is_one[k - from] = value == one;
+                n += !is_one[k - from];
+            }
+            mul(left, right, left, n);
+            const F* product = Scalar::in(left);
+            for (int64_t k = from; row < rows;) {
+                const int64_t end = indptr[row + 1] < until ? indptr[row + 1] : until;
+                for (; k < end; ++k) accumulate(sum, is_one[k - from] ? Scalar::in(x)[indices[k]] : *product++);
+                if (end != indptr[row + 1]) break;
+                Scalar::to(out)[row++] = reduced_six<F>(sum);
+                for (auto& limb : sum) limb = 0;
+            }
+            from = until;
+        }
+    }
+    static void accumulate(u64* sum, const F& a) {
+        unsigned long long limb;
+        unsigned char carry = 0;
+        for (int i = 0; i < 5; ++i) {
+            carry = _addcarry_u64(carry, sum[i], i < 4 ? a.v[i] : 0, &limb);
+            sum[i] = limb;
+        }
+        sum[5] += carry;
+    }
+
     static constexpr VectorOps ops() {
         VectorOps table = Scalar::ops();
         table.mul = mul;
@@ -167,6 +209,7 @@ struct LaneVectors {
         table.to_montgomery = to_montgomery;
         table.from_montgomery = from_montgomery;
         table.from_int64 = from_int64;
+        table.csr = csr;
         return table;
     }
 };

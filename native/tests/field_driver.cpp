@@ -51,6 +51,7 @@ void vectors(const vx::VectorOps& ops, size_t n, Results& results) {
     }
     ops.from_int64(integers.data(), out.data(), n), keep();
     ops.csr(indptr.data(), indices.data(), a.data(), b.data(), out.data(), n), keep();
+    ops.csr_int64(indptr.data(), indices.data(), integers.data(), b.data(), out.data(), n), keep();
     out.resize(4);
     ops.inner_product(a.data(), b.data(), out.data(), n), keep();
 }

@@ -282,6 +282,12 @@ class CudaKernels(_OnDevice):
         result: Array = self._out(out, indptr)
         return result
 
+    def csr_int64_times_vector(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int64], values: NDArray[np.int64], x: Array, *,
+        threads: int = 0,
+    ) -> Array:  # fmt: skip
+        return self.csr_times_vector(indptr, indices, self.fr.from_int64(values), x, threads=threads)
+
     def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
         return self._host.products_in_order(a, b, targets, x, threads=threads)
 

@@ -79,7 +79,7 @@ def _ntt_cases(_: str) -> list[Case]:
 
 def _csr_cases(_: str) -> list[Case]:
     cases: list[Case] = []
-    for rows, columns, entries in ((0, 3, 0), (1, 1, 1), (5, 0, 0), (7, 9, 40), (30, 5, 71)):
+    for rows, columns, entries in ((0, 3, 0), (1, 1, 1), (5, 0, 0), (7, 9, 40), (30, 5, 71), (3, 4, 256), (9, 6, 700)):
         rng = np.random.default_rng(rows)
         indptr = np.sort(
             np.concatenate(([0], rng.integers(0, entries + 1, max(rows - 1, 0)), [entries] * min(rows, 1)))
@@ -88,6 +88,22 @@ def _csr_cases(_: str) -> list[Case]:
         values[::2] = make.REFERENCE.fr.from_int64(np.array([1]))[0]
         indices = rng.integers(0, max(columns, 1), entries)
         cases.append(((indptr.astype(np.int64), indices.astype(np.int64), values, make.elements(FR, columns, 7)), {}))
+    return cases
+
+
+def _csr_int64_cases(_: str) -> list[Case]:
+    """Coefficients of one bit, of few and of all 64, in rows of no, one and many terms."""
+    cases: list[Case] = []
+    for limit in (1, 2**7, 2**31 - 1, 2**63 - 1):
+        for (indptr, indices, _values, x), _keywords in _csr_cases(""):
+            values = np.random.default_rng(len(indices)).integers(-limit - 1, limit, len(indices), endpoint=True)
+            values[::3] = limit
+            cases.append(((indptr, indices, values, x), {}))
+    x = make.elements(FR, 1, 8)
+    x[0] = [0x43E1F593F0000000, 0x2833E84879B97091, 0xB85045B68181585D, 0x30644E72E131A029]
+    long = np.array([0, 300], dtype=np.int64)
+    for value in (2**31 - 1, -(2**31), 2**63 - 1, -(2**63)):
+        cases.append(((long, long[:1].repeat(300), np.full(300, value), x), {}))
     return cases
 
 
@@ -144,6 +160,7 @@ def cases_of(kernel: Kernel) -> list[Case]:
         "g2": _group_cases,
         "ntt": _ntt_cases,
         "csr_times_vector": _csr_cases,
+        "csr_int64_times_vector": _csr_int64_cases,
         "products_in_order": _product_cases,
         "prepare_g2": _line_cases,
         "pairing_product": _pairing_cases,

@@ -168,6 +168,10 @@ def test_wrong_arguments_are_refused(engine: NativeKernels) -> None:
         lambda: engine.csr_times_vector(np.array([0, 2]), np.array([0]), a[:1], a),
         lambda: engine.csr_times_vector(np.array([1, 1]), np.array([0]), a[:1], a),
         lambda: engine.csr_times_vector(np.array([], dtype=np.int64), np.array([0]), a[:1], a),
+        lambda: engine.csr_int64_times_vector(np.array([0, 1]), np.array([0]), a[:1], a),  # type: ignore[arg-type]
+        lambda: engine.csr_int64_times_vector(np.array([0, 1]), np.array([0]), np.array([1, 2]), a),
+        lambda: engine.csr_int64_times_vector(np.array([0, 1]), np.array([-1]), np.array([1]), a),
+        lambda: engine.csr_int64_times_vector(np.array([0, 1]), np.array([6]), np.array([1]), a),
     ]
     for call in refused:
         with pytest.raises(InvalidInput):

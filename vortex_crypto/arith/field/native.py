@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vortex_crypto.arith.field.arrays import Array, encode
 from vortex_crypto.arith.field.bn254 import FQ, FR, FR_TWO_ADICITY, LIMBS, PrimeField, fr_root_of_unity
-from vortex_crypto.arith.field.kernels import Csr, check_csr, check_pairs, check_products, check_shape
+from vortex_crypto.arith.field.kernels import Csr, check_csr_shapes, check_pairs, check_shape
 from vortex_crypto.arith.native import load
 from vortex_crypto.errors import InvalidInput
 
@@ -173,16 +173,29 @@ class NativeKernels:
     def csr_times_vector(
         self, indptr: NDArray[np.int64], indices: NDArray[np.int64], values: Array, x: Array, *, threads: int = 0
     ) -> Array:
-        check_csr(indptr, indices, values, x)
-        arrays = (np.ascontiguousarray(a) for a in (indptr, indices, values, x))
-        out: Array = self._native.csr(self.isa, *arrays, threads)
-        return out
+        check_csr_shapes(indptr, indices, values, x)
+        return self._checked(self._native.csr, (indptr, indices, values, x), threads)
+
+    def csr_int64_times_vector(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int64], values: NDArray[np.int64], x: Array, *,
+        threads: int = 0,
+    ) -> Array:  # fmt: skip
+        check_shape("values", values, (None,), np.int64)
+        check_csr_shapes(indptr, indices, values, x)
+        return self._checked(self._native.csr_int64, (indptr, indices, values, x), threads)
 
     def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
-        check_products(a, b, targets, x)
-        arrays = (np.ascontiguousarray(array) for array in (*a, *b, targets, x))
-        out: Array = self._native.products_in_order(self.isa, *arrays)
-        return out
+        for matrix in (a, b):
+            check_csr_shapes(*matrix, x)
+        check_shape("targets", targets, (None,), np.int64)
+        return self._checked(self._native.products_in_order, (*a, *b, targets, x))
+
+    def _checked(self, kernel: Callable[..., Array], arrays: Sequence[NDArray[Any]], *threads: int) -> Array:
+        """A kernel that looks at the indices itself, which is faster than NumPy is."""
+        try:
+            return kernel(self.isa, *(np.ascontiguousarray(array) for array in arrays), *threads)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
 
     def prepare_g2(self, q: Array, *, threads: int = 0) -> Array:
         check_shape("points of G2", q, (None, 2, 2, LIMBS))

@@ -203,6 +203,12 @@ class ReferenceKernels:
         rows = zip(indptr[:-1].tolist(), indptr[1:].tolist(), strict=True)
         return encode(FR, (sum(v[k] * vector[indices[k]] for k in range(start, end)) for start, end in rows))
 
+    def csr_int64_times_vector(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int64], values: NDArray[np.int64], x: Array, *,
+        threads: int = 0,
+    ) -> Array:  # fmt: skip
+        return self.csr_times_vector(indptr, indices, self.fr.from_int64(values), x)
+
     def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
         check_products(a, b, targets, x)
         out = x.copy()
