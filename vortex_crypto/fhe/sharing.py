@@ -2,7 +2,7 @@
 
 A CKKS decryption is the message and the scheme's noise. Whoever knows the message, because he chose the inputs or can
 compute them, learns the noise, which is linear in the secret key: from enough of it he solves for the key (Li and
-Micciancio, ia.cr/2020/1533: IND-CPA-D). A client that keeps its results to itself needs nothing of this. Before they are
+Micciancio, ia.cr/2020/1533: IND-CPA-D). A client that keeps its results to itself needs nothing. Before they are
 published, or sent back to whoever chose the inputs or runs the server, the noise is drowned in Gaussian noise of the
 client's own (Li, Micciancio, Schultz, Sorrell, ia.cr/2022/816).
 """
