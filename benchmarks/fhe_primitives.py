@@ -1,38 +1,39 @@
-"""CKKS primitives of the own scheme, single-threaded, beside SEAL in the same run and published figures of others.
+"""CKKS primitives of the own scheme, single-threaded, beside SEAL, OpenFHE and Lattigo in the same run.
 
-`python -m benchmarks.fhe_primitives [--json] [--log-n 14 15 16] [--openfhe-python PATH]`. SEAL (through TenSEAL) has
-one digit a prime and stops at degree 2^15. OpenFHE is no wheel for every Python: name an interpreter that has it;
-it runs by turns in a process of its own (same degree and levels, uniform ternary secret, 128 bits), with columns
-`openfhe_seconds` and `openfhe_ratio`. `published` holds milliseconds
-measured with one thread on a 2.6 GHz Zen 4 core for the same degree and as many levels or nearly so, and
-`published_ratio` theirs over ours: a hint across machines, no measurement.
+`python -m benchmarks.fhe_primitives [--json] [--log-n 13 14 15 16] [--openfhe-python PATH] [--lattigo-python PATH]`.
+One row for each operation and peer, by turns: same degree, same levels, primes of the same sizes, one thread, and the
+peer's result is decrypted and checked first (`peer_bits`). SEAL (through TenSEAL) has one digit a prime and stops at
+degree 2^15. OpenFHE and Lattigo are no wheels for every Python, so name an interpreter that has the wheel `openfhe`,
+and one that has `orion-fhe` (which brings Lattigo compiled; `pip install --no-deps orion-fhe` will do). Each chooses
+its best number of digits. `published` holds milliseconds measured by others on a 2.6 GHz Zen 4 core for the same
+degree and as many levels or nearly so: a hint across machines, no measurement.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev as cheb
 
-from benchmarks.harness import Row, by_turns, compare, machine, note, parser, peak_mb, show
-from benchmarks.peers import Peer, openfhe
+from benchmarks.harness import Row, by_turns, machine, note, parser, peak_mb, show
+from benchmarks.peers import Peer, beside, piped
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform
 from vortex_crypto.fhe.ckks.ciphertext import Ciphertext
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encryption import Encryptor
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.keys import KeyGenerator, SecretKey
-from vortex_crypto.fhe.ckks.linear import Transform
+from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.polynomial import chebyshev
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
 from vortex_crypto.fhe.packing import Diagonals
 from vortex_crypto.fhe.params import ParametersLiteral, check
-from vortex_crypto.fhe.rotations import native
+from vortex_crypto.fhe.rotations import Native, native
 
 LITERALS = {
     13: ParametersLiteral(13, (46, 40, 40, 40), (47,), 40),
@@ -56,7 +57,8 @@ PUBLISHED_MS = {
     ("rotate_hoisted", 15): {"OpenFHE 1.6.1": 38},
     ("rotate_hoisted", 16): {"OpenFHE 1.6.1": 192},
 }
-SEAL_LOG_N = 15
+PLAINTEXT_BYTES = 6 << 30
+"""Larger matrices would not fit beside those of a peer in the memory of a machine like this one."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,26 @@ class Scheme:
         return float(-np.log2(np.abs(found - wanted).mean()))
 
 
+@dataclass(frozen=True)
+class Operation:
+    """One line of the comparison.
+
+    Attributes:
+        name: of the row, and what a peer is asked for.
+        n: its size; the ring degree where it has none of its own.
+        run: ours.
+        wanted: what should come out, in as many slots.
+        told: a request that makes a peer ready for it, and its arguments.
+    """
+
+    name: str
+    n: int
+    run: Callable[[], Ciphertext]
+    wanted: np.ndarray
+    told: tuple[str, Mapping[str, Any]] | None = None
+    facts: Row = field(default_factory=dict)
+
+
 def scheme(log_n: int, steps: frozenset[int], *, threads: int = 1) -> Scheme:
     context = Context(check(LITERALS[log_n]), threads=threads)
     generator = KeyGenerator(context)
@@ -95,182 +117,170 @@ def scheme(log_n: int, steps: frozenset[int], *, threads: int = 1) -> Scheme:
     return Scheme(log_n, context, secret, encryptor, Evaluator(context, EvaluationKeys(product, galois)), values, x)
 
 
-def primitives(log_n: int, *, threads: int = 1, python: str | None = None) -> Iterator[Row]:
-    made = scheme(log_n, frozenset(), threads=threads)
-    ev, x, n = made.evaluator, made.x, 1 << log_n
-    hoisted = ev.hoist(x)
-    seal = _seal(log_n)
-    ours: dict[str, tuple[Callable[[], Ciphertext], np.ndarray]] = {
-        "rotate": (lambda: ev.rotate(x, 1), np.roll(made.values, -1)),
-        "mul_relin_rescale": (lambda: ev.rescale(ev.relinearize(ev.square(x))), made.values**2),
-        "rotate_hoisted": (lambda: ev.rotate_hoisted(hoisted, 1), np.roll(made.values, -1)),
-    }
-    with openfhe(python, **_setup(log_n)) if threads == 1 else nullcontext() as peer:
-        for name, (function, wanted) in ours.items():
-            row = compare(name, n, function, seal.get(name), **made.facts, threads=threads)
-            beside = _beside(peer, name, function)
-            bits = made.bits(function(), wanted)
-            yield {**row, **beside, **_published(name, log_n, row["seconds"]), "precision_bits": bits}
-    yield {"name": "hoist", "n": n, "seconds": by_turns(lambda: ev.hoist(x))[0], **made.facts, "threads": threads}
+def primitives(made: Scheme) -> list[Operation]:
+    ev, x, n = made.evaluator, made.x, 1 << made.log_n
+    hoisted, turned = ev.hoist(x), np.roll(made.values, -1)
+    return [
+        Operation("rotate", n, lambda: ev.rotate(x, 1), turned),
+        Operation("mul_relin_rescale", n, lambda: ev.rescale(ev.relinearize(ev.square(x))), made.values**2),
+        Operation("rotate_hoisted", n, lambda: ev.rotate_hoisted(hoisted, 1), turned),
+    ]
 
 
-def _setup(log_n: int, size: int = 0) -> dict[str, int]:
-    """What OpenFHE is told: the same degree, levels and primes' sizes."""
-    literal = LITERALS[log_n]
-    first, levels = literal.log_q[0], len(literal.log_q) - 1
-    return {"log_n": log_n, "levels": levels, "first": first, "scale": literal.log_scale, "size": size}
+def polynomial(made: Scheme, degree: int) -> Operation:
+    coefficients = (np.random.default_rng(degree).uniform(-1, 1, degree + 1) / degree).tolist()
+    wanted = cheb.chebval(made.values, coefficients)
+    told = ("coefficients", {"coefficients": coefficients, "values": made.values.tolist()})
+    return Operation("chebyshev", degree, lambda: chebyshev(made.evaluator, made.x, coefficients), wanted, told)
 
 
-def _beside(peer: Peer | None, do: str, ours: Callable[[], Any]) -> Row:
-    """OpenFHE by turns with ours."""
-    if peer is None:
-        return {}
-    try:
-        mine, theirs = by_turns(ours, lambda: peer.call(do))
-    except RuntimeError as refusal:  # it may need a level more than ours
-        note(f"OpenFHE is left out of {do}: {refusal}")
-        return {}
-    return {
-        "openfhe": peer.facts["label"],
-        "openfhe_digits": peer.facts["digits"],
-        "openfhe_seconds": theirs,
-        "openfhe_ratio": theirs / mine,
-    }
+def matrix(size: int) -> np.ndarray:
+    return np.random.default_rng(size).uniform(-1, 1, (size, size)) / size
 
 
-def matvec(log_n: int, size: int, python: str | None = None) -> Row:
-    rng = np.random.default_rng(size)
-    matrix = rng.uniform(-1, 1, (size, size)) / size
-    offsets = np.arange(size)
-    diagonals = {int(k): matrix[offsets, (offsets + k) % size] for k in offsets}
+def diagonals_of(size: int) -> dict[int, np.ndarray]:
+    offsets, entries = np.arange(size), matrix(size)
+    return {int(k): entries[offsets, (offsets + k) % size] for k in offsets}
+
+
+def lowering(size: int) -> Native:
     circuit = Circuit(size)
-    circuit.linear_transform([circuit.input("x")], [[Diagonals(size, diagonals)]])
+    circuit.linear_transform([circuit.input("x")], [[Diagonals(size, diagonals_of(size))]])
     body = circuit.instructions[-1].body
     assert isinstance(body, LinearTransform)
-    chosen = native(body, size)
-    made = scheme(log_n, chosen.steps)
-    parameters = made.context.parameters
+    return native(body, size)
+
+
+def matvec(made: Scheme, size: int) -> Operation:
+    parameters, diagonals = made.context.parameters, diagonals_of(size)
     level = parameters.max_level
     transform = Transform(
         made.evaluator.encoder,
         [[list(diagonals.items())]],
-        chosen.split,
+        lowering(size).split,
         slots=size,
         level=level,
         ratio=parameters.pending_scale(level) / parameters.scale(level),
+        store=PlaintextStore(PLAINTEXT_BYTES),
     )
-    values = rng.uniform(-1, 1, size)
+    values = np.random.default_rng(size + 1).uniform(-1, 1, size)
     x = made.encryptor.encrypt(made.secret, values, level).expand(made.context)
+    told = ("matrix", {"diagonals": [each.tolist() for each in diagonals.values()], "values": values.tolist()})
+    return Operation(
+        "matvec",
+        size,
+        lambda: made.evaluator.rescale(transform.apply(made.evaluator, [x])[0]),
+        matrix(size) @ values,
+        told,
+        {"keys": len(transform.rotations)},
+    )
 
-    def run() -> Ciphertext:
-        return made.evaluator.rescale(transform.apply(made.evaluator, [x])[0])
 
-    seconds = by_turns(run)[0]
-    with openfhe(python, **_setup(log_n, size)) as peer:
-        beside = _beside(peer, "matvec", run)
-    return {
-        "name": "matvec",
-        "n": size,
-        "ring_degree": 1 << log_n,
-        "seconds": seconds,
-        **made.facts,
-        **beside,
-        "keys": len(transform.rotations),
-        "precision_bits": made.bits(run(), matrix @ values),
+def sizes_of(log_n: int, wanted: list[int]) -> list[int]:
+    """Of the matrices, those whose diagonals fit at the top level."""
+    literal = LITERALS[log_n]
+    limbs = len(literal.log_q) + len(literal.log_p)
+    fitting = [size for size in wanted if 8 * limbs * size << log_n <= PLAINTEXT_BYTES]
+    for size in sorted(set(wanted) - set(fitting)):
+        note(f"{size} diagonals at the top of degree 2^{log_n} need {8 * limbs * size << log_n >> 30} GiB: left out")
+    return fitting
+
+
+@contextmanager
+def peer_of(name: str, log_n: int, values: np.ndarray, pythons: Mapping[str, str | None]) -> Iterator[Peer | None]:
+    literal = LITERALS[log_n]
+    setup = {
+        "log_n": log_n,
+        "log_q": list(literal.log_q),
+        "log_scale": literal.log_scale,
+        "values": values.tolist(),
     }
+    if name == "seal":
+        from benchmarks.peers.seal import Seal
+
+        try:
+            peer: Peer | None = Seal(**setup)
+        except RuntimeError as refusal:
+            note(f"{name} is left out: {refusal}")
+            peer = None
+        yield peer
+        return
+    if name == "lattigo":  # it takes any special primes; the same are the best it can have
+        setup["log_p"] = list(literal.log_p)
+    with piped(name, pythons[name], **setup) as started:
+        yield started
 
 
-def polynomial(log_n: int, degree: int, python: str | None = None) -> Row:
-    made = scheme(log_n, frozenset())
-    coefficients = np.random.default_rng(degree).uniform(-1, 1, degree + 1) / degree
-
-    def run() -> Ciphertext:
-        return chebyshev(made.evaluator, made.x, coefficients.tolist())
-
-    seconds = by_turns(run)[0]
-    with openfhe(python, **_setup(log_n)) as peer:
-        if peer is not None:
-            peer.call("coefficients", values=[2 * coefficients[0], *coefficients[1:]])  # it halves the first
-        beside = _beside(peer, "chebyshev", run)
-    wanted = cheb.chebval(made.values, coefficients)
-    return {
-        "name": "chebyshev",
-        "n": degree,
-        "ring_degree": 1 << log_n,
-        "seconds": seconds,
-        **made.facts,
-        **beside,
-        "precision_bits": made.bits(run(), wanted),
-    }
+def compared(operation: Operation, peer: Peer) -> Row | None:
+    try:
+        if operation.told is not None:
+            do, arguments = operation.told
+            peer.call(do, **arguments)
+        row = beside(peer, operation.name, operation.run, operation.wanted)
+        if operation.name == "matvec":
+            peer.call("forget_matrix")
+    except RuntimeError as refusal:
+        note(f"{peer.facts['label']} is left out of {operation.name}: {refusal}")
+        return None
+    return row
 
 
-def rows(log_ns: list[int], python: str | None) -> Iterator[Row]:
+def at_degree(log_n: int, pythons: Mapping[str, str | None], matrices: list[int], degrees: list[int]) -> Iterator[Row]:
+    sizes = sizes_of(log_n, matrices)
+    made = scheme(log_n, frozenset().union(*(lowering(size).steps for size in sizes)))
+    levels = len(LITERALS[log_n].log_q) - 1
+    operations = primitives(made)
+    operations += [polynomial(made, degree) for degree in degrees if degree.bit_length() < levels]
+    operations += [matvec(made, size) for size in sizes]
+    common = {id(each): {**made.facts, "precision_bits": made.bits(each.run(), each.wanted)} for each in operations}
+    alone = list(operations)
+    for name in ("seal", "openfhe", "lattigo"):
+        with peer_of(name, log_n, made.values, pythons) as peer:
+            for each in operations if peer is not None else ():
+                row = compared(each, peer) if peer is not None else None
+                if row is not None:
+                    alone = [other for other in alone if other is not each]
+                    yield _row(each, log_n, row, common[id(each)])
+    for each in alone:
+        yield _row(each, log_n, {"seconds": by_turns(each.run)[0]}, common[id(each)])
+
+
+def _row(operation: Operation, log_n: int, measured: Row, facts: Row) -> Row:
+    row = {"name": operation.name, "n": operation.n, "ring_degree": 1 << log_n, **measured, **facts, **operation.facts}
+    known = PUBLISHED_MS.get((operation.name, log_n))
+    return row if known is None else {**row, "published": known}
+
+
+def threaded(log_n: int) -> Iterator[Row]:
+    """Two threads by turns with one."""
+    one, two = (scheme(log_n, frozenset(), threads=count) for count in (1, 2))
+    for single, double in zip(primitives(one), primitives(two), strict=True):
+        alone, together = by_turns(single.run, double.run)
+        facts = {"threads": 2, "peer": "one thread", "peer_seconds": alone, "ratio": alone / together}
+        yield {"name": single.name, "n": single.n, "ring_degree": 1 << log_n, "seconds": together, **facts, **one.facts}
+
+
+def rows(
+    log_ns: list[int], pythons: Mapping[str, str | None], matrices: list[int], degrees: list[int]
+) -> Iterator[Row]:
     yield machine("tenseal")
     for log_n in log_ns:
-        yield from primitives(log_n, python=python)
-    middle = min(max(log_ns), 15)
-    for size in (128, 1024):
-        yield matvec(middle, size, python)
-    for degree in (31, 127):
-        if LITERALS[middle].log_q[degree.bit_length() :]:
-            yield polynomial(middle, degree, python)
-    largest = max(log_ns)
-    for row in primitives(largest, threads=2):
-        yield {key: row[key] for key in ("name", "n", "seconds", "levels", "log_qp", "threads")}
-    yield {"name": "peak", "n": 1 << largest, "seconds": 0.0, "peak_mb": peak_mb()}
-
-
-def _published(name: str, log_n: int, seconds: float) -> Row:
-    known = PUBLISHED_MS.get((name, log_n))
-    if known is None:
-        return {}
-    return {"published": known, "published_ratio": min(known.values()) / 1000 / seconds}
-
-
-def _seal(log_n: int) -> dict[str, tuple[str, Callable[[], Any]]]:
-    """SEAL's rotation and product at the same degree and levels, with its one special prime."""
-    if log_n > SEAL_LOG_N:
-        note(f"SEAL has no 128-bit row for degree 2^{log_n}: left out")
-        return {}
-    import tenseal
-    import tenseal.sealapi as s
-
-    literal, degree = LITERALS[log_n], 1 << log_n
-    parameters = s.EncryptionParameters(s.SCHEME_TYPE.CKKS)
-    parameters.set_poly_modulus_degree(degree)
-    parameters.set_coeff_modulus(s.CoeffModulus.Create(degree, [*literal.log_q, 50]))
-    context = s.SEALContext(parameters, True, s.SEC_LEVEL_TYPE.TC128)
-    maker = s.KeyGenerator(context)
-    relin, galois = s.RelinKeys(), s.GaloisKeys()
-    maker.create_relin_keys(relin)
-    maker.create_galois_keys([3], galois)
-    encryptor, evaluator, encoder = (
-        s.Encryptor(context, maker.secret_key()),
-        s.Evaluator(context),
-        s.CKKSEncoder(context),
-    )
-    plain, x, out = s.Plaintext(), s.Ciphertext(), s.Ciphertext()
-    encoder.encode(np.random.default_rng(1).uniform(-1, 1, degree // 2).tolist(), 2.0**literal.log_scale, plain)
-    encryptor.encrypt_symmetric(plain, x)
-
-    def product() -> None:
-        evaluator.square(x, out)
-        evaluator.relinearize_inplace(out, relin)
-        evaluator.rescale_to_next_inplace(out)
-
-    label = f"SEAL (TenSEAL {tenseal.__version__})"
-    return {
-        "rotate": (label, lambda: evaluator.rotate_vector(x, 1, galois, out)),
-        "mul_relin_rescale": (label, product),
-    }
+        yield from at_degree(log_n, pythons, matrices, degrees)
+    yield from threaded(max(log_ns))
+    yield {"name": "peak", "n": 1 << max(log_ns), "seconds": 0.0, "peak_mb": peak_mb()}
 
 
 def main() -> None:
     arguments = parser(__doc__ or "")
     arguments.add_argument("--log-n", type=int, nargs="+", choices=sorted(LITERALS), default=[13, 14, 15, 16])
+    arguments.add_argument("--matrices", type=int, nargs="*", default=[128, 1024], help="sizes of matvec")
+    arguments.add_argument("--degrees", type=int, nargs="*", default=[31, 127], help="of chebyshev")
     arguments.add_argument("--openfhe-python", default=os.environ.get("OPENFHE_PYTHON"), help="has the wheel openfhe")
+    arguments.add_argument("--lattigo-python", default=os.environ.get("LATTIGO_PYTHON"), help="has the wheel orion-fhe")
     chosen = arguments.parse_args()
-    show(rows(chosen.log_n, chosen.openfhe_python), as_json=chosen.json, title="CKKS primitives")
+    pythons = {"openfhe": chosen.openfhe_python, "lattigo": chosen.lattigo_python}
+    made = rows(chosen.log_n, pythons, chosen.matrices, chosen.degrees)
+    show(made, as_json=chosen.json, title="CKKS primitives")
 
 
 if __name__ == "__main__":

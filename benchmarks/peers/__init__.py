@@ -1,62 +1,86 @@
-"""Peers that need an interpreter of their own: each a program that answers JSON lines with JSON lines."""
+"""The peers of the CKKS benchmarks, each told the same and timed by turns with ours.
+
+SEAL runs in this process. OpenFHE and Lattigo are wheels that not every Python loads, so each is a program that an
+interpreter of its own runs: JSON lines in, JSON lines out, and the time is taken inside, without the pipe.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from benchmarks.harness import note
+import numpy as np
+
+from benchmarks.harness import Row, note
+
+PROGRAMS = {"openfhe": "openfhe_driver.py", "lattigo": "lattigo_driver.py"}
+LEAST_BITS = 8.0
+"""A peer's result that agrees with what should come out to fewer bits is a wrong one, and its time is not taken."""
 
 
-class Peer:
-    """A running peer; it does what it is told, one thing at a time, so that it can be timed by turns with others."""
+class Peer(Protocol):
+    """One library, set up."""
+
+    facts: dict[str, Any]
+
+    def call(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """One request and its answer, with the `seconds` it took.
+
+        Raises:
+            RuntimeError: the peer cannot do it.
+        """
+
+
+class Piped:
+    """A peer in a process of its own."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.facts: dict[str, Any] = {}
 
     def call(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """One request and its answer.
-
-        Raises:
-            RuntimeError: the peer could not do it.
-        """
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the peer has no pipes")
-        self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline() or '{"error": "it ended"}')
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise RuntimeError(f"{do}: the peer has ended") from error
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline() or '{"error": "the peer ended"}')
         if "error" in answer:
             raise RuntimeError(f"{do}: {answer['error']}")
         return answer
 
 
 @contextmanager
-def openfhe(python: str | None, **setup: Any) -> Iterator[Peer | None]:
-    """OpenFHE under the interpreter named, set up; None, with a note, where there is none or it refuses the setup."""
+def piped(name: str, python: str | None, **setup: Any) -> Iterator[Peer | None]:
+    """That peer under the interpreter named, set up; None, with a note, where there is none or it refuses the setup."""
     if python is None:
-        note("no --openfhe-python (an interpreter that has the wheel `openfhe`): OpenFHE is left out")
+        note(f"no --{name}-python: {name} is left out")
         yield None
         return
-    program = Path(__file__).with_name("openfhe_driver.py")
+    program = Path(__file__).with_name(PROGRAMS[name])
+    single = {"OMP_NUM_THREADS": "1", "GOMAXPROCS": "1"}
     with subprocess.Popen(
         [python, str(program)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **single},
     ) as process:
-        peer = Peer(process)
+        peer = Piped(process)
         ready: Peer | None = peer
         try:
             peer.facts = peer.call("setup", **setup)
         except RuntimeError as refusal:
-            note(f"OpenFHE is left out: {refusal}")
+            note(f"{name} is left out: {refusal}")
             ready = None
         try:
             yield ready
@@ -64,3 +88,32 @@ def openfhe(python: str | None, **setup: Any) -> Iterator[Peer | None]:
             if process.stdin is not None:
                 process.stdin.close()
             process.wait()
+
+
+def beside(peer: Peer, do: str, ours: Callable[[], Any], wanted: np.ndarray, *, runs: int = 5) -> Row:
+    """Median seconds of ours and the peer's by turns, once the peer's decrypted result is what it should be.
+
+    Raises:
+        RuntimeError: the peer cannot do it, or does it wrong.
+    """
+    ours()
+    peer.call(do)
+    got = np.array(peer.call("result", count=wanted.size)["values"])
+    bits = float(-np.log2(np.abs(got - wanted).mean()))
+    if not bits >= LEAST_BITS:
+        raise RuntimeError(f"{do}: its result has {bits:.1f} bits")
+    mine, theirs = [], []
+    for _ in range(runs):
+        start = time.perf_counter()
+        ours()
+        mine.append(time.perf_counter() - start)
+        theirs.append(peer.call(do)["seconds"])
+    seconds, peer_seconds = statistics.median(mine), statistics.median(theirs)
+    return {
+        "seconds": seconds,
+        "peer": peer.facts["label"],
+        "peer_seconds": peer_seconds,
+        "ratio": peer_seconds / seconds,
+        "peer_bits": bits,
+        **{f"peer_{fact}": peer.facts[fact] for fact in ("digits", "log_qp") if fact in peer.facts},
+    }
