@@ -1,20 +1,27 @@
-"""Bootstrapping at N = 2^16, 128-bit secure, single-threaded; figures of others stand beside it as published.
+"""Bootstrapping at N = 2^16, 128-bit secure, single-threaded, beside OpenFHE and Lattigo in the same run.
 
-`python -m benchmarks.fhe_bootstrap [--json] [--slots 15 12] [--threads 1 2]`. Each row: seconds of one bootstrap
-(median), levels and precision after it, log2 of the failure probability, peak memory, seconds to make the keys.
+`python -m benchmarks.fhe_bootstrap [--json] [--slots 15 12] [--threads 1 2] [--openfhe-python PATH]
+[--lattigo-python PATH]`. Each row: seconds of one bootstrap (median), levels and precision after it, log2 of the failure
+probability, peak memory, seconds to make the keys. A row more for each peer (see `fhe_primitives` for what the
+interpreters need) holds the same of it, `ratio` its seconds over ours with one thread: one after the other, as two do
+not fit the memory together. Lattigo runs the set of its own that has our levels and precision; OpenFHE, whose primes
+have the size of its scale, as many levels of 59 bits as its own 128-bit check allows with an encapsulated secret.
 `published` holds seconds of the peers with one thread on a 2.6 GHz Zen 4 core: a hint across machines.
 """
 
 from __future__ import annotations
 
+import os
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 
-from benchmarks.harness import Row, by_turns, machine, parser, peak_mb, show
+from benchmarks.harness import Row, by_turns, machine, note, parser, peak_mb, show
+from benchmarks.peers import piped
 from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, EncapsulationKeys
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encryption import Encryptor
@@ -78,13 +85,49 @@ def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
     }
 
 
-def rows(log_slots: list[int], threads: list[int], runs: int) -> Iterator[Row]:
+def peer_bootstrap(name: str, python: str | None, log_slots: int, runs: int) -> Row | None:
+    """What a peer's bootstrap of random real values takes and gives."""
+    values = np.random.default_rng(log_slots).uniform(-1, 1, 1 << log_slots)
+    log_n = N16.literal.log_n
+    with piped(name, python, kind="bootstrap", log_n=log_n, log_slots=log_slots, values=values.tolist()) as peer:
+        if peer is None:
+            return None
+        try:
+            peer.call("bootstrap")
+            seconds = statistics.median(peer.call("bootstrap")["seconds"] for _ in range(runs))
+            result = peer.call("result", count=values.size)
+        except RuntimeError as refusal:
+            note(f"{name} is left out: {refusal}")
+            return None
+        errors = np.abs(np.array(result["values"]) - values)
+        return {
+            "peer": peer.facts["label"],
+            "peer_seconds": seconds,
+            "peer_levels": result["levels"],
+            "peer_log_qp": peer.facts["log_qp"],
+            "peer_bits": float(-np.log2(errors.mean())),
+            "peer_worst_bits": float(-np.log2(errors.max())),
+            "peer_peak_mb": result["peak_mb"],
+            "peer_keygen_seconds": peer.facts["keygen_seconds"],
+            "peer_security": peer.facts["security"],
+        }
+
+
+def rows(log_slots: list[int], threads: list[int], runs: int, pythons: Mapping[str, str | None]) -> Iterator[Row]:
     yield machine()
     for slots in log_slots:
+        single: Row | None = None
         for count in threads:
             # A process for each row, so that each has a peak of its own.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-                yield alone.submit(bootstrap, slots, count, runs).result()
+                row = alone.submit(bootstrap, slots, count, runs).result()
+            single = row if count == 1 else single
+            yield row
+        for name, python in pythons.items():
+            peer = None if single is None else peer_bootstrap(name, python, slots, min(runs, 3))
+            if peer is not None and single is not None:
+                same = {key: single[key] for key in ("name", "n", "slots", "threads", "seconds")}
+                yield {**same, **peer, "ratio": peer["peer_seconds"] / single["seconds"]}
 
 
 def main() -> None:
@@ -92,8 +135,11 @@ def main() -> None:
     arguments.add_argument("--slots", type=int, nargs="+", default=[12, 15], help="log2 of the number of slots")
     arguments.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     arguments.add_argument("--runs", type=int, default=5)
+    arguments.add_argument("--openfhe-python", default=os.environ.get("OPENFHE_PYTHON"), help="has the wheel openfhe")
+    arguments.add_argument("--lattigo-python", default=os.environ.get("LATTIGO_PYTHON"), help="has the wheel orion-fhe")
     chosen = arguments.parse_args()
-    made = rows(chosen.slots, chosen.threads, chosen.runs)
+    pythons = {"openfhe": chosen.openfhe_python, "lattigo": chosen.lattigo_python}
+    made = rows(chosen.slots, chosen.threads, chosen.runs, pythons)
     show(made, as_json=chosen.json, title="CKKS bootstrapping")
 
 

@@ -1,7 +1,7 @@
 """Lattigo behind a pipe, run by an interpreter that has the wheel `orion-fhe` (it needs nothing of this project).
 
-The wheel brings Lattigo compiled as a C library, whose functions name ciphertexts by numbers; nothing of Orion itself is
-imported. Values cross as single-precision floats, so no result is more precise than 24 bits. A hoisted rotation by
+The wheel brings Lattigo compiled as a C library, whose functions name ciphertexts by numbers; nothing of Orion itself
+is imported. Values cross as single-precision floats, so no result is more precise than 24 bits. A hoisted rotation by
 itself is not exported; linear transforms hoist twice inside.
 """
 
@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from answering import answer_requests
+
+BABY_GIANT_RATIO = 8.0
+"""Its logarithm, rounded down, is log2 of how many more hoisted steps than others there are."""
+LOG_Q, LOG_P, ABOVE, WEIGHT = [60, *[40] * 9], [61] * 5, 3 * 39 + 8 * 60 + 4 * 56, 192
+"""Of the bootstrap: primes of the levels that come out, special ones, bits of those in between, the secret's weight."""
 
 
 class Floats(ctypes.Structure):
@@ -88,7 +93,7 @@ class Scheme:
         self._keep(self.lib.EvaluatePolynomial(self.x, self.polynomial, ctypes.c_ulong(1 << self.log_scale)))
 
     def matrix(self, diagonals: list[list[float]], values: list[float]) -> None:
-        """Encode a square matrix's diagonals and make its rotation keys; baby steps and giant steps as Lattigo likes."""
+        """Encode a square matrix's diagonals and make its rotation keys; Lattigo chooses the steps."""
         size, repeats = len(diagonals), self.slots // len(diagonals)
         flat = floats([entry for diagonal in diagonals for entry in diagonal * repeats])
         self.transform = self.lib.GenerateLinearTransform(
@@ -124,30 +129,23 @@ class Scheme:
         self.got = ciphertext
 
 
-BABY_GIANT_RATIO = 8.0
-"""Its logarithm, rounded down, is log2 of how many more hoisted steps than others there are."""
-
-
 class Bootstrapping:
     """Lattigo's own published set for nine levels of 40 bits, log2(QP) 1546 at weight 192 (N16QP1546H192H32)."""
 
-    LOG_Q, LOG_P, ABOVE, WEIGHT = [60, *[40] * 9], [61] * 5, 3 * 39 + 8 * 60 + 4 * 56, 192
-
     def __init__(self, log_n: int, log_slots: int, values: list[float]) -> None:
         self.lib = library()
-        start = time.perf_counter()
-        new_scheme(self.lib, log_n, self.LOG_Q, self.LOG_P, 40, self.WEIGHT)
+        new_scheme(self.lib, log_n, LOG_Q, LOG_P, 40, WEIGHT)
         start = time.perf_counter()  # the keys above serve other purposes
-        self.lib.NewBootstrapper(ints(self.LOG_P), len(self.LOG_P), 1 << log_slots)
+        self.lib.NewBootstrapper(ints(LOG_P), len(LOG_P), 1 << log_slots)
         keygen = time.perf_counter() - start
         self.slots, self.gap = 1 << log_slots, (1 << (log_n - 1)) >> log_slots
         self.x = encrypted(self.lib, values * self.gap, 0, 40)  # repeated: less noise than padding with zeros
         self.got = -1
-        log_qp = sum(self.LOG_Q) + self.ABOVE + sum(self.LOG_P)
+        log_qp = sum(LOG_Q) + ABOVE + sum(LOG_P)
         self.facts = {
             "label": f"Lattigo 6.2.0 (orion-fhe {version('orion-fhe')})",
             "log_qp": log_qp,
-            "security": f"128-bit by Lattigo's own account: weight {self.WEIGHT}, log2(QP) {log_qp}",
+            "security": f"128-bit by Lattigo's own account: weight {WEIGHT}, log2(QP) {log_qp}",
             "keygen_seconds": keygen,
         }
 

@@ -18,6 +18,8 @@ from answering import answer_requests
 LABEL = f"OpenFHE {version('openfhe')}"
 AUXILIARY_BITS = 60
 """OpenFHE's special primes."""
+BUDGET = [3, 3]
+"""Levels of a bootstrap's two transforms."""
 
 
 class Scheme:
@@ -167,17 +169,11 @@ def decrypted(context: Any, secret: Any, ciphertext: Any, count: int) -> list[fl
 class Bootstrapping:
     """A bootstrap with an encapsulated sparse secret, as many levels out as the library's own 128-bit check allows."""
 
-    BUDGET = [3, 3]
-
     def __init__(self, log_n: int, log_slots: int, values: list[float], scale: int = 59, levels: int = 0) -> None:
         self.slots, self.spent = 1 << log_slots, 0.0
-        used = (
-            openfhe.FHECKKSRNS.GetBootstrapDepth(self.BUDGET, openfhe.SPARSE_ENCAPSULATED)
-            if hasattr(openfhe, "FHECKKSRNS")
-            else openfhe.CryptoContext.GetBootstrapDepth(self.BUDGET, openfhe.SPARSE_ENCAPSULATED)
-        )
+        used = openfhe.CryptoContext.GetBootstrapDepth(BUDGET, openfhe.SPARSE_ENCAPSULATED)
         self.depth, self.digits, self.context = self._largest(log_n, scale, used, levels)
-        self.context.EvalBootstrapSetup(self.BUDGET, [0, 0], self.slots)
+        self.context.EvalBootstrapSetup(BUDGET, [0, 0], self.slots)
         start = time.perf_counter()
         self.keys = self.context.KeyGen()
         self.context.EvalMultKeyGen(self.keys.secretKey)
