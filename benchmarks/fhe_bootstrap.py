@@ -1,10 +1,10 @@
 """Bootstrapping at N = 2^16, 128-bit secure, single-threaded, beside OpenFHE and Lattigo in the same run.
 
 `python -m benchmarks.fhe_bootstrap [--json] [--slots 15 12] [--threads 1 2] [--openfhe-python PATH]
-[--lattigo-python PATH]`. Each row: seconds of one bootstrap (median), levels and precision after it, log2 of the failure
-probability, peak memory, seconds to make the keys. A row more for each peer (see `fhe_primitives` for what the
-interpreters need) holds the same of it, `ratio` its seconds over ours with one thread: one after the other, as two do
-not fit the memory together. Lattigo runs the set of its own that has our levels and precision; OpenFHE, whose primes
+[--lattigo-python PATH]`. Each row: seconds of one bootstrap (median), levels and precision after it, log2 of the
+probability of failure, peak memory, seconds to make the keys. A row more for each peer (see `fhe_primitives` for what
+the interpreters need) holds the same of it, `ratio` its seconds over ours with one thread: one after the other, as two
+do not fit the memory together. Lattigo runs the set of its own that has our levels and precision; OpenFHE, whose primes
 have the size of its scale, as many levels of 59 bits as its own 128-bit check allows with an encapsulated secret.
 `published` holds seconds of the peers with one thread on a 2.6 GHz Zen 4 core: a hint across machines.
 """

@@ -30,7 +30,7 @@ def answer_requests(setup: Callable[..., Any], errors: tuple[type[Exception], ..
                 start = time.perf_counter()
                 answer = getattr(subject, do)(**request) or {}
                 answer["seconds"] = time.perf_counter() - start
-        except (RuntimeError, TypeError, ValueError, AttributeError, *errors) as error:
+        except (RuntimeError, TypeError, ValueError, AttributeError, ArithmeticError, *errors) as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

@@ -37,7 +37,7 @@ class Scheme:
         self.diagonals: list[Any] = []
         self.coefficients_: list[float] = []
         self._replace_x(values)
-        self.facts = {"label": LABEL, "digits": self.digits, "log_qp": round(log_qp(self.context, log_q, self.digits))}
+        self.facts = {"label": LABEL, "digits": self.digits, "log_qp": log_qp(log_q, self.digits)}
 
     def rotate(self) -> None:
         self.got = self.context.EvalRotate(self.x, 1)
@@ -154,10 +154,10 @@ def rotation_seconds(log_n: int, log_q: list[int], log_scale: int, digits: int) 
     return min(times)
 
 
-def log_qp(context: Any, log_q: list[int], digits: int) -> float:
-    """The special primes are as many of 60 bits as the largest digit needs."""
+def log_qp(log_q: list[int], digits: int) -> int:
+    """Primes are next to powers of two; the special ones are as many of 60 bits as the largest digit needs."""
     size = -(-len(log_q) // digits)
-    return math.log2(context.GetModulus()) + AUXILIARY_BITS * math.ceil(sum(log_q[:size]) / AUXILIARY_BITS)
+    return sum(log_q) + AUXILIARY_BITS * math.ceil(sum(log_q[:size]) / AUXILIARY_BITS)
 
 
 def decrypted(context: Any, secret: Any, ciphertext: Any, count: int) -> list[float]:
@@ -185,7 +185,7 @@ class Bootstrapping:
         self.facts = {
             "label": LABEL,
             "digits": self.digits,
-            "log_qp": round(log_qp(self.context, log_q, self.digits)),
+            "log_qp": log_qp(log_q, self.digits),
             "security": "128-bit by OpenFHE's check, which holds the table for uniform ternary secrets",
             "keygen_seconds": keygen,
         }
