@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from vortex_crypto.fhe.circuit import Circuit, Vector
+from vortex_crypto.fhe.circuit import Circuit, Op, Vector
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapping
+from vortex_crypto.fhe.ckks.sets import BootstrapSet
 from vortex_crypto.fhe.packing import Diagonals
+from vortex_crypto.fhe.params import ParametersLiteral
 
 SLOTS = 256
 Sample = tuple[Circuit, dict[str, Vector]]
@@ -88,6 +92,43 @@ def conjugates() -> Circuit:
     return c
 
 
+def bootstrapped() -> Circuit:
+    """Bootstraps of its author's, and too deep for `TOY` even so; one bound costs nothing and one takes a level."""
+    rng = np.random.default_rng(7)
+    c = Circuit(SLOTS)
+    x, y = c.input("x"), c.input("y")
+    with c.origin("early"):
+        h = c.mul(c.add(x, y), c.mul(x, c.sub(y, x)))
+        h = c.mul(c.bootstrap(h, bound=4.0), x)
+    with c.origin("late"):
+        for _ in range(3):
+            h = c.add(c.mul(c.rotate(h, 1), h), c.mul_plain(y, rng.uniform(-0.5, 0.5, SLOTS)))
+        c.output("h", c.bootstrap(h, bound=2.0**14))
+    c.output("p", c.polynomial(c.mul_plain(h, 0.1), (0.3, 0.5, 0.2, 0.0, -0.05)))
+    return c
+
+
+TOY = BootstrapSet(
+    ParametersLiteral(
+        log_n=9,
+        log_q=(60, *[40] * 4),
+        log_p=(61,) * 5,
+        log_scale=40,
+        secret=64,
+        log_bootstrap=(39,) * 3 + (60,) * 8 + (56,) * 4,
+        ephemeral_weight=32,
+    ),
+    Bootstrapping(SLOTS),
+)
+"""Bootstraps in a moment and protects nothing."""
+
+
+def options(circuit: Circuit) -> dict[str, Any]:
+    """What the planner is told for a circuit of the roster."""
+    bootstraps = any(i.op is Op.BOOTSTRAP for i in circuit.instructions)
+    return {"bootstraps": (TOY,), "insecure": True} if bootstraps else {}
+
+
 ROSTER: Mapping[str, Callable[[], Circuit]] = {
     "sums": sums,
     "products": products,
@@ -98,4 +139,7 @@ ROSTER: Mapping[str, Callable[[], Circuit]] = {
     "degree 15": lambda: polynomial(15),
     "network": network,
     "conjugates": conjugates,
+    "bootstrapped": bootstrapped,
 }
+LEVELED = [name for name, make in ROSTER.items() if not options(make())]
+"""Those that every back end runs."""

@@ -1,13 +1,16 @@
 """The CKKS waist: circuits over slot vectors, written once and read many times.
 
-A wire is a vector of `slots` complex numbers, encrypted when the circuit runs. The set of opcodes is closed. Two of
-them are regions, which hold what they compute (`LinearTransform`, `Chebyshev`) rather than how; a back end with the
-unit runs a region natively, `passes.expand` writes its body out in plain opcodes for the others.
+A wire is a vector of `slots` complex numbers, encrypted when the circuit runs. The set of opcodes is closed. Three of
+them are regions, which hold what they compute (`LinearTransform`, `Chebyshev`, `Bootstrap`) rather than how; a back end
+with the unit runs a region natively, `passes.expand` writes the bodies of the first two out in plain opcodes for the
+others. A bootstrap's body is the identity, but only a back end that can bootstrap gives the levels back with it.
 
-Circuits are written by the builder methods without a thought for levels; `passes.lower` inserts `RELINEARIZE`,
-`RESCALE` and the levels. In a lowered circuit `INPUT` and `MUL_PLAIN` name the level they run at: a `MUL_PLAIN` takes
-an operand of that level or any higher one (moduli are dropped, which costs nothing) and its plaintext is encoded at
-the scale that makes the product exact, so `mul_plain(x, 1.0)` followed by `RESCALE` is how a level is dropped.
+Circuits are written by the builder methods without a thought for levels; `passes.place_bootstraps` adds bootstraps
+where a circuit is too deep, `passes.lower` inserts `RELINEARIZE`, `RESCALE` and the levels. In a lowered circuit
+`INPUT`, `BOOTSTRAP` and `MUL_PLAIN` name a level: the first two that of their result, a `MUL_PLAIN` the one it runs at.
+It takes an operand of that level or any higher one (moduli are dropped, which costs nothing) and its plaintext is
+encoded at the scale that makes the product exact, so `mul_plain(x, 1.0)` followed by `RESCALE` is how a level is
+dropped.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from vortex_crypto.fhe.packing import Diagonals
 
 Vector = np.ndarray[Any, np.dtype[Any]]
 MAX_LOG_SLOTS = 17
+MAX_LOG_BOUND = 40
+"""No bootstrap is of larger values: nothing would be left of 2^-40 of them."""
 
 
 class Op(IntEnum):
@@ -47,6 +52,7 @@ class Op(IntEnum):
     RESCALE = 10
     LINEAR_TRANSFORM = 11
     POLYNOMIAL = 12
+    BOOTSTRAP = 13
 
 
 ARITY = {
@@ -62,6 +68,7 @@ ARITY = {
     Op.RELINEARIZE: 1,
     Op.RESCALE: 1,
     Op.POLYNOMIAL: 1,
+    Op.BOOTSTRAP: 1,
 }
 """Operands of each opcode; a linear transform has as many as its body has columns."""
 
@@ -99,6 +106,20 @@ class Chebyshev:
 
 
 @dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """y = x at a fresh level, for |x| <= 2^log_bound.
+
+    What is bootstrapped is x / 2^log_bound, so the bound takes as many bits of precision.
+    """
+
+    log_bound: int = 0
+
+
+Body = LinearTransform | Chebyshev | Bootstrap
+REGIONS = {LinearTransform: Op.LINEAR_TRANSFORM, Chebyshev: Op.POLYNOMIAL, Bootstrap: Op.BOOTSTRAP}
+
+
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """One step.
 
@@ -109,7 +130,7 @@ class Instruction:
         origin: the ONNX node (or whatever the author named) it comes from.
         step: slots a ROTATE turns left by: y[i] = x[(i + step) mod slots].
         plain: the plaintext operand of ADD_PLAIN and MUL_PLAIN.
-        level: in a lowered circuit, the level INPUT and MUL_PLAIN run at.
+        level: in a lowered circuit, the level MUL_PLAIN runs at, and that of what INPUT and BOOTSTRAP give.
         body: what a region computes.
         name: of an INPUT.
     """
@@ -121,7 +142,7 @@ class Instruction:
     step: int = 0
     plain: Plain | None = None
     level: int | None = None
-    body: LinearTransform | Chebyshev | None = None
+    body: Body | None = None
     name: str = ""
 
 
@@ -224,16 +245,30 @@ class Circuit:
             return x
         return self.region(Chebyshev(tuple(values)), (x,), outs=1)[0]
 
+    def bootstrap(self, x: int, *, bound: float = 1.0) -> int:
+        """x, with the levels of a fresh ciphertext; its values are at most `bound` in size.
+
+        The planner adds bootstraps where a circuit is too deep without; this is for who knows better where.
+
+        Raises:
+            InvalidInput: the bound is not positive, or too large for anything to be left of smaller values.
+        """
+        if not 0 < bound <= 2.0**MAX_LOG_BOUND:
+            raise InvalidInput(
+                f"a bootstrap of values up to {bound}; bounds are positive and at most 2^{MAX_LOG_BOUND}"
+            )
+        self.promise(x, bound)
+        return self.region(Bootstrap(max(math.ceil(math.log2(bound)), 0)), (x,), outs=1)[0]
+
     # The lower half of the builder, for passes and strategies
 
     def append(self, op: Op, args: tuple[int, ...], **fields: Any) -> int:
         """Write an instruction with one result."""
         return self._write(op, args, 1, fields)[0]
 
-    def region(self, body: LinearTransform | Chebyshev, args: tuple[int, ...], *, outs: int) -> list[int]:
+    def region(self, body: Body, args: tuple[int, ...], *, outs: int, level: int | None = None) -> list[int]:
         """Write a region whose constants are this circuit's."""
-        op = Op.POLYNOMIAL if isinstance(body, Chebyshev) else Op.LINEAR_TRANSFORM
-        return list(self._write(op, args, outs, {"body": body}))
+        return list(self._write(REGIONS[type(body)], args, outs, {"body": body, "level": level}))
 
     def promise(self, wire: int, bound: float) -> None:
         """Note that a wire's values are at most `bound` in size whenever the circuit is used as its author meant."""
@@ -414,6 +449,9 @@ class Circuit:
         if i.op is Op.POLYNOMIAL:
             fits = isinstance(i.body, Chebyshev) and len(i.body.coefficients) > 0
             return "" if fits and len(i.outs) == 1 else "it has no coefficients"
+        if i.op is Op.BOOTSTRAP:
+            fits = isinstance(i.body, Bootstrap) and 0 <= i.body.log_bound <= MAX_LOG_BOUND
+            return "" if fits and len(i.outs) == 1 else f"its bound is not in 1..2^{MAX_LOG_BOUND}"
         return "" if len(i.outs) == 1 and i.body is None else "it should have one result and no body"
 
     def _transform_fault(self, i: Instruction) -> str:
@@ -465,6 +503,8 @@ def _line(i: Instruction, bounds: Mapping[str, float]) -> str:
         extras.append(_plain_text(i.plain))
     if isinstance(i.body, Chebyshev):
         extras.append(repr(list(i.body.coefficients)))
+    if isinstance(i.body, Bootstrap):
+        extras.append(f"within 2^{i.body.log_bound}")
     if isinstance(i.body, LinearTransform):
         extras.append([[{k: _plain_text(p) for k, p in block} for block in row] for row in i.body.blocks].__repr__())
     if i.level is not None:

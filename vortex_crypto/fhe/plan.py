@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,8 +19,12 @@ from vortex_crypto.container import Array
 from vortex_crypto.errors import InvalidGraph, MalformedArtefact, MissingKey, OutOfLevels, ParameterRefused
 from vortex_crypto.fhe import storage
 from vortex_crypto.fhe.backends import Capabilities, Needs, backend
-from vortex_crypto.fhe.circuit import Circuit, LinearTransform, Op, Vector
+from vortex_crypto.fhe.bootstrapped import plan_bootstrapped
+from vortex_crypto.fhe.circuit import Bootstrap, Circuit, LinearTransform, Op, Vector
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapping, FailureReport, bounded_failure
+from vortex_crypto.fhe.ckks.sets import BootstrapSet
 from vortex_crypto.fhe.interpret import clear
+from vortex_crypto.fhe.interpret.bootstraps import bootstrap_keys, bootstrapper_of, count
 from vortex_crypto.fhe.interpret.keys import Keys, keys
 from vortex_crypto.fhe.interpret.latency import latency, table_of
 from vortex_crypto.fhe.interpret.levels import State, levels
@@ -52,6 +56,7 @@ class CkksPlan:
         backend: the back end it was made for.
         precision_bits: what was asked.
         errors: predicted error of each output.
+        bootstrapping: how its bootstraps are made; None if it has none.
     """
 
     circuit: Circuit = field(repr=False)
@@ -59,6 +64,7 @@ class CkksPlan:
     backend: str
     precision_bits: float
     errors: Mapping[str, Error]
+    bootstrapping: Bootstrapping | None = None
 
     @cached_property
     def states(self) -> Mapping[int, State]:
@@ -67,13 +73,30 @@ class CkksPlan:
 
     @cached_property
     def keys(self) -> Keys:
-        """Switching keys, with the highest level each is used at."""
-        return keys(self.circuit)
+        """Switching keys, with the highest level each is used at, inside bootstraps too."""
+        own = keys(self.circuit)
+        return own if self.bootstrapping is None else own.merged(bootstrap_keys(self.parameters, self.bootstrapping))
+
+    @cached_property
+    def bootstraps(self) -> int:
+        """Bootstraps of one run."""
+        return count(self.circuit)
+
+    @cached_property
+    def failure(self) -> FailureReport | None:
+        """How likely one run's bootstraps are to fail, or None if it has none.
+
+        Raises:
+            ParameterRefused: too likely.
+        """
+        return None if self.bootstrapping is None else bounded_failure(self.bootstrapping, self.bootstraps)
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) of circuit, parameters and back end; every artefact of this program names it."""
         text = f"{self.backend} {self.parameters.hash} {self.circuit.content_hash()}"
+        if self.bootstrapping is not None:
+            text += f" {storage.settings_to_meta(self.bootstrapping)}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
@@ -86,7 +109,7 @@ class CkksPlan:
     @cached_property
     def memory(self) -> Memory:
         """Predicted bytes of a run."""
-        return memory(self.circuit, self.parameters, backend(self.backend).capabilities)
+        return memory(self.circuit, self.parameters, backend(self.backend).capabilities, self.bootstrapping)
 
     @cached_property
     def latency(self) -> Mapping[str, float]:
@@ -103,6 +126,7 @@ class CkksPlan:
             "backend": self.backend,
             "precision_bits": float(self.precision_bits),
             "errors": {name: [e.deviation, e.worst] for name, e in self.errors.items()},
+            "bootstrapping": None if self.bootstrapping is None else storage.settings_to_meta(self.bootstrapping),
             "hash": self.hash,
         }
         return meta, arrays
@@ -120,9 +144,12 @@ class CkksPlan:
             literal = ParametersLiteral.from_meta(meta["parameters"])
             errors = {str(key): Error(float(d), float(w)) for key, (d, w) in meta["errors"].items()}
             circuit, bits = meta["circuit"], float(meta["precision_bits"])
+            bootstraps = meta["bootstrapping"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedArtefact(f"the plan cannot be read: {type(error).__name__} ({error})") from error
-        plan = cls(storage.from_arrays(circuit, arrays), check(literal, insecure=insecure), name, bits, errors)
+        settings = None if bootstraps is None else storage.settings_from_meta(bootstraps)
+        parameters = check(literal, insecure=insecure)
+        plan = cls(storage.from_arrays(circuit, arrays), parameters, name, bits, errors, settings)
         plan.verify()
         if plan.hash != meta.get("hash"):
             raise MalformedArtefact("the plan's hash is not that of its content")
@@ -136,6 +163,7 @@ class CkksPlan:
         """
         try:
             highest = max(state.level for state in self.states.values())
+            self._verify_bootstraps()
             _ = self.keys
         except (InvalidGraph, OutOfLevels, MissingKey) as error:
             raise MalformedArtefact(f"the plan's circuit is not rightly lowered: {error}") from error
@@ -144,6 +172,22 @@ class CkksPlan:
                 f"the plan's circuit has {highest} levels and {self.circuit.slots} slots; "
                 f"its parameters have {self.parameters.max_level} and {self.parameters.slots}"
             )
+
+    def _verify_bootstraps(self) -> None:
+        """That they can be made, and are all meant for operands they can take."""
+        bodies = [i.body for i in self.circuit.instructions if isinstance(i.body, Bootstrap)]
+        if bool(bodies) != (self.bootstrapping is not None):
+            raise InvalidGraph(
+                f"{len(bodies)} bootstraps, and it is said {'how' if self.bootstrapping else 'nowhere how'}"
+            )
+        if self.bootstrapping is None:
+            return
+        if self.bootstrapping.slots < self.circuit.slots or self.bootstrapping.slots_first:
+            raise InvalidGraph(f"{self.circuit.slots} slots are bootstrapped as {self.bootstrapping.slots}")
+        most = self.bootstrapping.spare_bits
+        if max(body.log_bound for body in bodies) > most:
+            raise InvalidGraph(f"a bootstrap of values beyond 2^{most}")
+        bootstrapper_of(self.parameters, self.bootstrapping)
 
 
 def plan(
@@ -154,8 +198,11 @@ def plan(
     insecure: bool = False,
     ring_degree: int | None = None,
     samples: Mapping[str, Vector] | None = None,
+    bootstraps: Sequence[BootstrapSet] | None = None,
 ) -> CkksPlan:
     """Choose parameters and lower the circuit for them.
+
+    A circuit that is too deep, or not precise enough, for a chain of its own depth is given bootstraps.
 
     Args:
         circuit: as its author wrote it; it is frozen.
@@ -164,14 +211,55 @@ def plan(
         insecure: accept parameters below 128 bits where nothing secure fits the ring degree given.
         ring_degree: instead of the smallest that fits.
         samples: typical inputs ([slots] by name), for the prediction of noise and of the largest values.
+        bootstraps: sets to bootstrap with; by default those of the back end, and none if a ring degree is given.
 
     Raises:
         OutOfLevels: no ring degree has room for so deep a circuit.
         ParameterRefused: none is precise enough; the message says what comes nearest.
     """
     capabilities = _capabilities(backend)
+    sets = bootstraps
+    if sets is None:
+        sets = capabilities.bootstraps if ring_degree is None else ()
+    written = count(circuit.freeze())
+    if written and not sets:
+        raise ParameterRefused(
+            "bootstrapping",
+            f"the circuit has {written} bootstraps and the back end {backend} cannot make any; "
+            "plan for one that can (vortex), or leave them out",
+        )
+    if not written:
+        try:
+            return _leveled(circuit, capabilities, backend, precision_bits, insecure, ring_degree, samples)
+        except (OutOfLevels, ParameterRefused):
+            if not sets:
+                raise
+    found = plan_bootstrapped(
+        circuit,
+        sets,
+        precision_bits=precision_bits,
+        slack_bits=SLACK_BITS,
+        table=table_of(backend),
+        native=capabilities.native,
+        strategy=lambda c, p: Strategy(_steps(c, p, capabilities), capabilities.native),
+        insecure=insecure,
+        samples=samples,
+    )
+    return CkksPlan(found.circuit, found.parameters, backend, precision_bits, found.errors, found.settings)
+
+
+def _leveled(
+    circuit: Circuit,
+    capabilities: Capabilities,
+    backend: str,
+    precision_bits: float,
+    insecure: bool,
+    ring_degree: int | None,
+    samples: Mapping[str, Vector] | None,
+) -> CkksPlan:
+    """A plan without bootstraps."""
     free = Strategy(None, capabilities.native)
-    draft = lower(cse(expand(circuit.freeze(), free)))
+    draft = lower(cse(expand(circuit, free)))
     needed, room = depth_of(draft), _integer_bits(draft, samples)
     best: tuple[float, int] | None = None
     for literal in _literals(circuit, capabilities, needed, room, insecure=insecure, ring_degree=ring_degree):

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from vortex_crypto.container import Array
 from vortex_crypto.errors import InvalidGraph, InvalidInput, MalformedArtefact
-from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Constant, Instruction, LinearTransform, Op, Plain
+from vortex_crypto.fhe.circuit import (
+    Body,
+    Bootstrap,
+    Chebyshev,
+    Circuit,
+    Constant,
+    Instruction,
+    LinearTransform,
+    Op,
+    Plain,
+)
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapping
+from vortex_crypto.fhe.ckks.eval_mod import EvalMod
+from vortex_crypto.fhe.params import MAX_CHAIN
 
 MAX_INSTRUCTIONS = 1 << 21
 MAX_CONSTANT_BYTES = 8 << 30
+SETTINGS_LIMITS = {
+    "slots": (4, 1 << 16),
+    "to_coefficients": (1, 16),
+    "to_slots": (1, 16),
+    "bound": (1, 512),
+    "degree": (1, 1023),
+    "doublings": (0, 8),
+    "arcsine": (0, 63),
+    "weight": (1, 1 << 10),
+    "log_ratio": (1, 60),
+    "memory": (0, 1 << 50),
+    "spare_bits": (0, 60),
+}
+"""Ranges of the settings of bootstrapping that a file may name; what is larger takes long to prepare."""
+MAX_BABIES = 1 << 16
+_OTHER_SETTINGS = ("babies", "slots_first", "spread")
 
 
 def to_arrays(circuit: Circuit) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -109,6 +139,8 @@ def _row(i: Instruction, origins: Mapping[str, int]) -> list[Any]:
     body: Any = None
     if isinstance(i.body, Chebyshev):
         body = list(i.body.coefficients)
+    if isinstance(i.body, Bootstrap):
+        body = i.body.log_bound
     if isinstance(i.body, LinearTransform):
         body = [[[[k, _packed(p)] for k, p in block] for block in row] for row in i.body.blocks]
     return [int(i.op), list(i.args), outs, origins[i.origin], i.step, _packed(i.plain), i.level, body, i.name]
@@ -133,9 +165,13 @@ def _instruction(row: list[Any], origins: list[str]) -> Instruction:
     )
 
 
-def _body(op: Op, body: Any) -> Chebyshev | LinearTransform | None:
+def _body(op: Op, body: Any) -> Body | None:
     if op is Op.POLYNOMIAL:
         return Chebyshev(tuple(float(c) for c in body))
+    if op is Op.BOOTSTRAP:
+        if type(body) is not int:
+            raise MalformedArtefact("a bootstrap of the circuit has no bound")
+        return Bootstrap(body)
     if op is Op.LINEAR_TRANSFORM:
         return LinearTransform(
             tuple(tuple(tuple((int(k), _entries(p)) for k, p in block) for block in row) for row in body)
@@ -165,3 +201,44 @@ def _entries(plain: Any) -> Plain:
     if value is None:
         raise MalformedArtefact("a diagonal of the circuit has no entries")
     return value
+
+
+def settings_to_meta(settings: Bootstrapping) -> dict[str, Any]:
+    """How to bootstrap, as msgpack-able values."""
+    babies = settings.babies
+    outer = {
+        "babies": list(babies) if isinstance(babies, tuple) else babies,
+        "slots_first": settings.slots_first,
+        "spread": settings.spread,
+    }
+    named = {**vars(settings.eval_mod), **vars(settings)}
+    return {**{name: int(named[name]) for name in SETTINGS_LIMITS}, **outer}
+
+
+def settings_from_meta(meta: Any) -> Bootstrapping:
+    """The inverse of `settings_to_meta`, for values from outside.
+
+    Raises:
+        MalformedArtefact: a setting is missing, unknown, or out of its range.
+    """
+    if not isinstance(meta, Mapping) or set(meta) != {*SETTINGS_LIMITS, *_OTHER_SETTINGS}:
+        raise MalformedArtefact(f"bootstrapping has the settings {sorted({*SETTINGS_LIMITS, *_OTHER_SETTINGS})}")
+    for name, (least, most) in SETTINGS_LIMITS.items():
+        if type(meta[name]) is not int or not least <= meta[name] <= most:
+            raise MalformedArtefact(f"bootstrapping: {name} is an integer in {least}..{most}, not {meta[name]!r}")
+    babies = meta["babies"]
+    each = babies if isinstance(babies, list) else [1 if babies is None else babies]
+    if len(each) > MAX_CHAIN or not all(type(b) is int and 1 <= b <= MAX_BABIES for b in each):
+        raise MalformedArtefact(f"bootstrapping: baby steps are integers in 1..{MAX_BABIES}, not {babies!r}")
+    inner = {f.name: meta[f.name] for f in fields(EvalMod)}
+    return Bootstrapping(
+        meta["slots"],
+        meta["to_coefficients"],
+        meta["to_slots"],
+        EvalMod(**inner),
+        tuple(each) if isinstance(babies, list) else babies,
+        meta["memory"],
+        bool(meta["slots_first"]),
+        bool(meta["spread"]),
+        meta["spare_bits"],
+    )

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vortex_crypto.container import Array, Artefact
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
-from vortex_crypto.fhe.circuit import Op, Vector
+from vortex_crypto.fhe.circuit import MAX_LOG_SLOTS, Op, Vector
 from vortex_crypto.fhe.interpret.keys import Keys
 from vortex_crypto.fhe.params import Parameters
 
 if TYPE_CHECKING:
+    from vortex_crypto.fhe.ckks.sets import BootstrapSet
     from vortex_crypto.fhe.plan import CkksPlan
 
 Progress = Callable[[int, int, str], None]
@@ -33,6 +34,8 @@ ROSTER = {
 
 MAX_CIPHERTEXT_BYTES = 16 << 30
 """Of the inputs and outputs of a program together; a client makes no more, whatever a server says."""
+MAX_BOOTSTRAP_KEYS = 80
+"""Keys at the top of the chain that a client makes besides a program's own, if it bootstraps."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Capabilities:
         key_budget: bytes of memory all switching keys together may take.
         plaintext_budget: bytes that encoded plaintexts may take between runs; those beyond it are encoded in each run.
         protects: its ciphertexts hide what is in them; False of a simulation.
+        bootstraps: parameter sets it bootstraps with; none if it cannot.
     """
 
     native: frozenset[Op] = frozenset()
@@ -58,6 +62,7 @@ class Capabilities:
     key_budget: int = 1600 << 20
     plaintext_budget: int = 0
     protects: bool = True
+    bootstraps: tuple[BootstrapSet, ...] = ()
 
 
 def hybrid_key_bytes(parameters: Parameters, level: int) -> int:
@@ -94,17 +99,21 @@ class Needs:
             MalformedArtefact: they name more slots or higher levels than there are, or more keys or ciphertexts than
                 the planner would ever ask for.
         """
-        single = (self.keys.relinearization, self.keys.conjugation)
         named = [level for _, level in (*self.inputs, *self.outputs)]
-        highest = max((*named, *self.keys.rotations.values(), *(level or 0 for level in single)))
-        if self.slots > parameters.slots or highest > parameters.max_level:
+        inner = self.keys.encapsulation
+        top = len(parameters.chain) - 1 if inner else parameters.max_level
+        slots = max(self.slots, *(step + 1 for step in self.keys.rotations), 0)
+        highest = max((*named, *(level for level in self.keys.levels if level > top)), default=0)
+        if slots > parameters.slots or highest > parameters.max_level:
             raise MalformedArtefact(
-                f"a client's needs name {self.slots} slots and level {highest}; "
+                f"a client's needs name {slots} slots and level {highest}; "
                 f"the parameters have {parameters.slots} and {parameters.max_level}"
             )
-        levels = [level for level in (*self.keys.rotations.values(), *single) if level is not None]
-        keys = sum(capabilities.key_bytes(parameters, level) for level in levels)
+        if inner and parameters.literal.ephemeral_weight is None:
+            raise MalformedArtefact("a client's needs name keys to an ephemeral secret; the parameters have none")
+        keys = sum(capabilities.key_bytes(parameters, level) for level in self.keys.levels)
         allowed = 2 * capabilities.key_budget + 4 * capabilities.key_bytes(parameters, parameters.max_level)
+        allowed += MAX_BOOTSTRAP_KEYS * capabilities.key_bytes(parameters, top) if inner else 0
         ciphertexts = sum(16 * parameters.ring_degree * (level + 1) for level in named)
         if keys > allowed or ciphertexts > MAX_CIPHERTEXT_BYTES:
             raise MalformedArtefact(
@@ -122,6 +131,7 @@ class Needs:
             "rotations": [list(item) for item in self.keys.rotations.items()],
             "relinearization": self.keys.relinearization,
             "conjugation": self.keys.conjugation,
+            "encapsulation": self.keys.encapsulation,
             "inputs": [list(item) for item in self.inputs],
             "outputs": [list(item) for item in self.outputs],
         }
@@ -135,16 +145,21 @@ class Needs:
         """
         try:
             rotations = {_natural(step): _natural(level) for step, level in meta["rotations"]}
-            single = [None if meta[k] is None else _natural(meta[k]) for k in ("relinearization", "conjugation")]
+            product, conjugation = (
+                None if meta[k] is None else _natural(meta[k]) for k in ("relinearization", "conjugation")
+            )
+            encapsulation = bool(meta["encapsulation"])
             inputs, outputs = (
                 tuple((str(name), _natural(level)) for name, level in meta[k]) for k in ("inputs", "outputs")
             )
             slots, program, complex_values = _natural(meta["slots"]), str(meta["program"]), bool(meta["complex"])
         except (KeyError, TypeError, ValueError) as error:
             raise MalformedArtefact(f"a client's needs cannot be read: {type(error).__name__} ({error})") from error
-        if slots < 1 or slots & (slots - 1) or not all(0 < step < slots for step in rotations):
+        turned = max(slots, 1 << MAX_LOG_SLOTS) if encapsulation else slots
+        if slots < 1 or slots & (slots - 1) or not all(0 < step < turned for step in rotations):
             raise MalformedArtefact(f"a client's needs name {slots} slots and rotations {sorted(rotations)}")
-        return cls(program, slots, complex_values, Keys(rotations, *single), inputs, outputs)
+        keys = Keys(rotations, product, conjugation, encapsulation)
+        return cls(program, slots, complex_values, keys, inputs, outputs)
 
 
 @dataclass(frozen=True)

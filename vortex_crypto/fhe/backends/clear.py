@@ -23,6 +23,7 @@ from vortex_crypto.fhe.backends import (
     ciphertexts_of,
 )
 from vortex_crypto.fhe.circuit import Vector
+from vortex_crypto.fhe.ckks.sets import N15, N16
 from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.noise import NoiseModel, perturb
 from vortex_crypto.fhe.params import Parameters
@@ -79,7 +80,8 @@ class ClearSession:
 
     def _simulated(self, inputs: dict[str, Vector], progress: Progress | None) -> dict[int, Vector]:
         circuit, rng = self.plan.circuit, np.random.default_rng(self.seed)
-        model, last = NoiseModel(self.plan.parameters, self.plan.circuit.slots), circuit.last_uses()
+        last = circuit.last_uses()
+        model = NoiseModel(self.plan.parameters, circuit.slots, bootstrapping=self.plan.bootstrapping)
         values: dict[int, Vector] = {}
         for number, i in enumerate(circuit.instructions):
             if progress is not None:
@@ -114,7 +116,7 @@ class ClearBackend:
     """The roster's entry."""
 
     name: str = "clear"
-    capabilities: Capabilities = Capabilities(protects=False)  # noqa: RUF009
+    capabilities: Capabilities = Capabilities(protects=False, bootstraps=(N15, N16))  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> ClearClient:
         return ClearClient(parameters, needs.fitting(parameters, self.capabilities))

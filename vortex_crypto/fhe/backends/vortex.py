@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vortex_crypto.arith import native
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDependency
+from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDependency, MissingKey
 from vortex_crypto.fhe import rotations
 from vortex_crypto.fhe.backends import (
     Capabilities,
@@ -23,14 +23,16 @@ from vortex_crypto.fhe.backends import (
     checked_ciphertexts,
     ciphertexts_of,
 )
-from vortex_crypto.fhe.circuit import Chebyshev, Constant, Instruction, LinearTransform, Op
+from vortex_crypto.fhe.circuit import Bootstrap, Chebyshev, Constant, Instruction, LinearTransform, Op
 from vortex_crypto.fhe.ckks import storage
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, EncapsulationKeys
 from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, SeededCiphertext
 from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.encoder import Encoder
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.polynomial import chebyshev
+from vortex_crypto.fhe.ckks.sets import N15, N16
 from vortex_crypto.fhe.ckks.switching import EvaluationKeys
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 NAME = "vortex"
 PLAINTEXT_BYTES = 3 << 29
 """Memory for encoded plaintexts of a program; what does not fit is encoded anew in each run."""
+TO_SPARSE, TO_DENSE = "encapsulation/sparse", "encapsulation/dense"
+"""Names of the keys to bootstrapping's sparse secret and back."""
 FAST_PRIME_BITS = 49
 """Primes below 2^50 take the vector path of the kernels."""
 
@@ -87,9 +91,24 @@ class VortexServer:
             for element, level in galois_elements(self.plan.needs, context).items()
         }
         keys = EvaluationKeys(product, galois)
+        encapsulation = _encapsulation(context, seeds, arrays) if self.bootstrapper is not None else None
         for transform in self.transforms.values():
             transform.prepare()
-        return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"])
+        return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"], encapsulation)
+
+    @cached_property
+    def bootstrapper(self) -> Bootstrapper | None:
+        """What makes the plan's bootstraps, if it has any.
+
+        Raises:
+            ParameterRefused: they would fail too often.
+        """
+        plan = self.plan
+        if plan.bootstrapping is None:
+            return None
+        return Bootstrapper(
+            context_of(plan.parameters, self.threads), plan.bootstrapping, bootstraps=max(plan.bootstraps, 1)
+        )
 
     @cached_property
     def transforms(self) -> Mapping[int, Transform]:
@@ -124,6 +143,7 @@ class VortexSession:
     context: Context = field(repr=False)
     evaluator: Evaluator = field(repr=False)
     key: str
+    encapsulation: EncapsulationKeys | None = field(default=None, repr=False)
 
     def run(self, ciphertexts: Artefact, progress: Progress | None = None) -> Artefact:
         """Run the plan; a wire is freed after its last use."""
@@ -183,6 +203,7 @@ class _Run:
             Op.RESCALE: lambda _, i: [ev.rescale(*self.args(i))],
             Op.LINEAR_TRANSFORM: lambda n, i: session.server.transforms[n].apply(ev, self.args(i)),
             Op.POLYNOMIAL: self.polynomial,
+            Op.BOOTSTRAP: self.bootstrap,
         }
 
     def args(self, i: Instruction) -> list[Ciphertext]:
@@ -210,6 +231,18 @@ class _Run:
         coefficients = i.body.coefficients if isinstance(i.body, Chebyshev) else ()
         return [chebyshev(self.evaluator, a, coefficients)]
 
+    def bootstrap(self, _: int, i: Instruction) -> Results:
+        """Of x / 2^k: the operand's scale is read as 2^k times what it is, and the result multiplied by 2^k."""
+        (a,) = self.args(i)
+        made, keys = self.session.server.bootstrapper, self.session.encapsulation
+        if made is None or keys is None or not isinstance(i.body, Bootstrap):
+            raise MissingKey("the program bootstraps, and no keys for it are loaded")
+        size = 1 << i.body.log_bound
+        fresh = made.run(self.evaluator, keys, Ciphertext(a.parts, a.scale * size))
+        if size > 1:
+            fresh = self.evaluator.mul_integer(fresh, size)
+        return [self.evaluator.drop_level(fresh, self.plan.states[i.outs[0]].level)]
+
 
 def _digit_primes(chain: int) -> int:
     """Four digits at most: more would make switching slower, fewer would take more special primes."""
@@ -228,6 +261,7 @@ class VortexBackend:
         digit_primes=_digit_primes,
         key_budget=1 << 30,
         plaintext_budget=PLAINTEXT_BYTES,
+        bootstraps=(N15, N16),
     )
 
     def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:
@@ -240,6 +274,13 @@ class VortexBackend:
 
 
 BACKEND = VortexBackend()
+
+
+def _encapsulation(context: Context, seeds: object, arrays: Mapping[str, Array]) -> EncapsulationKeys:
+    special = context.special[:1]
+    sparse = storage.compressed_key(context, seeds, arrays, TO_SPARSE, 0, special=special)
+    dense = storage.compressed_key(context, seeds, arrays, TO_DENSE, context.top_level)
+    return EncapsulationKeys(sparse.expand(context, special=special), dense.expand(context))
 
 
 def galois_elements(needs: Needs, context: Context) -> dict[int, int]:

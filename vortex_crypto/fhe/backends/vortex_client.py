@@ -10,7 +10,15 @@ import numpy as np
 
 from vortex_crypto.container import Artefact
 from vortex_crypto.fhe.backends import KeySet, Needs, checked_ciphertexts, checked_vectors, ciphertexts_of
-from vortex_crypto.fhe.backends.vortex import NAME, check_key, check_meta, context_of, galois_elements
+from vortex_crypto.fhe.backends.vortex import (
+    NAME,
+    TO_DENSE,
+    TO_SPARSE,
+    check_key,
+    check_meta,
+    context_of,
+    galois_elements,
+)
 from vortex_crypto.fhe.circuit import Vector
 from vortex_crypto.fhe.ckks import storage
 from vortex_crypto.fhe.ckks.context import Context
@@ -42,6 +50,8 @@ class VortexClient:
         named = {f"galois/{element}": key for element, key in galois.items()}
         if product is not None:
             named["relinearization"] = product
+        if needs.keys.encapsulation:
+            named[TO_SPARSE], named[TO_DENSE] = generator.encapsulation_keys(secret)
         seeds, arrays = storage.key_arrays(named)
         meta = {"backend": NAME, "parameters": self.parameters.hash, "key": secrets.token_hex(16)}
         coefficients = {"secret": secret.coefficients.astype(np.int8)}

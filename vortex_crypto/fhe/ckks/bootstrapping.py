@@ -62,6 +62,8 @@ class Bootstrapping:
             level nor a key. The coefficients of any message that was chosen without regard to those signs (a constant,
             a replicated or a one-sided one too) are then as small as a random message's, and so is the sine's cube.
             Done where the coefficients come first and q0 leaves room for it: see `Bootstrapper.signs`.
+        spare_bits: slots of operands at level 0 may be up to 2^spare_bits in size, if their scale is read as so many
+            times what it is (which divides them by it). Takes bits of the signs' scale; see `most_spare_bits`.
     """
 
     slots: int
@@ -72,6 +74,7 @@ class Bootstrapping:
     memory: int = 6 << 30
     slots_first: bool = False
     spread: bool = True
+    spare_bits: int = 0
 
     @property
     def depth(self) -> int:
@@ -152,12 +155,12 @@ class Bootstrapper:
         cache_bytes: int = 1 << 31,
     ) -> None:
         _check(context, settings)
-        self.failure = _bounded_failure(settings, bootstraps, log2_bound)
+        self.failure = bounded_failure(settings, bootstraps, log2_bound)
         self.context, self.settings = context, settings
         q0 = context.moduli[0]
         top = context.top_level
         bottom = context.scale(0)
-        self.raised_scale = bottom * round(Fraction(q0, 1 << settings.eval_mod.log_ratio) / bottom)
+        self.raised_scale = bottom * (1 << raised_bits(context.parameters, settings))
         self.inner_level = top - settings.to_coefficients
         self.inner_scale = Fraction(context.modulus(self.inner_level))
         self.result_level = context.parameters.max_level
@@ -167,7 +170,7 @@ class Bootstrapper:
         message = settings.eval_mod.scale_after(context, self.inner_level, self.inner_scale)
         message = rounded_scale(message * self.raised_scale / q0)
         encoder = Encoder(context)
-        self._spread = _spread(encoder, settings, self.raised_scale)
+        self._spread = _spread(encoder, settings)
         self.signs = None if self._spread is None else self._spread.slots
         first, second = self._first_factors(), self._second_factors()
         levels = [*_downwards(top, len(first)), *_downwards(outer_level, len(second))]
@@ -182,22 +185,29 @@ class Bootstrapper:
         self._second = _transforms(encoder, second, cuts[len(first) :], scales, store)
 
     @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """The factors of both transforms, in the order they are applied."""
+        return (*self._first, *self._second)
+
+    @property
+    def rotations(self) -> dict[int, int]:
+        """Rotations it makes, each with the highest level it is made at."""
+        needs: dict[int, int] = {}
+        step = self.settings.slots
+        while step < self.context.slots:
+            needs[step] = self.context.top_level
+            step *= 2
+        for transform in self.transforms:
+            for step in transform.rotations:
+                needs[step] = max(needs.get(step, 0), transform.level)
+        return needs
+
+    @property
     def galois_levels(self) -> dict[int, int]:
         """Galois elements it needs, each with the highest level it is used at."""
-        context, needs = self.context, {self.context.conjugation: self.inner_level}
-
-        def need(step: int, level: int) -> None:
-            element = context.galois_element(step)
-            needs[element] = max(needs.get(element, 0), level)
-
-        step = self.settings.slots
-        while step < context.slots:
-            need(step, context.top_level)
-            step *= 2
-        for transform in self._first + self._second:
-            for step in transform.rotations:
-                need(step, transform.level)
-        return needs
+        context = self.context
+        needs = {context.galois_element(step): level for step, level in self.rotations.items()}
+        return {context.conjugation: self.inner_level, **needs}
 
     @property
     def relinearisation_level(self) -> int:
@@ -210,7 +220,8 @@ class Bootstrapper:
         Args:
             evaluator: with the Galois and relinearisation keys that this bootstrapper needs.
             keys: those of the encapsulation.
-            x: two parts, canonical scale, at `settings.lowest_level` or above; slots of at most 1 in size.
+            x: two parts, canonical scale, at `settings.lowest_level` or above; slots of at most 1 in size. At level 0
+                its scale may also be 2^k times the canonical one, k at most `settings.spare_bits`.
 
         Raises:
             MissingKey: a key is missing.
@@ -329,18 +340,23 @@ class _Spread:
         return evaluator.mul_plaintext(x, plain, x.scale * plain.scale)
 
 
-def _spread(encoder: Encoder, settings: Bootstrapping, raised_scale: Fraction) -> _Spread | None:
+def _spread(encoder: Encoder, settings: Bootstrapping) -> _Spread | None:
     """Fixed signs at the scale that level 0 leaves for them, or None if that is too coarse for each to be inverted."""
     context, slots = encoder.context, settings.slots
-    scale = Fraction(round(raised_scale / context.scale(0)))
-    rounding = math.sqrt(slots / 6) / float(scale)  # deviation, in slots, of rounding 2 slots coefficients
+    bits = raised_bits(context.parameters, settings) - settings.spare_bits
+    rounding, scale = _sign_rounding(slots, bits), Fraction(1 << bits)
     if not settings.spread or settings.slots_first or rounding > _MAX_ROUNDING:
         return None
-    bits = np.unpackbits(np.frombuffer(hashlib.shake_256(_SIGNS).digest(-(-slots // 8)), np.uint8))[:slots]
+    drawn = np.unpackbits(np.frombuffer(hashlib.shake_256(_SIGNS).digest(-(-slots // 8)), np.uint8))[:slots]
     basis = context.basis(min(1, context.parameters.max_level))
-    plain = encoder.encode((1 - 2.0 * bits) * (1 - _ROUNDINGS * rounding), scale, basis)
+    plain = encoder.encode((1 - 2.0 * drawn) * (1 - _ROUNDINGS * rounding), scale, basis)
     exact = encoder.decode(plain.expanded(context.parameters.ring_degree), basis, scale, slots)
     return _Spread(plain, exact)
+
+
+def _sign_rounding(slots: int, bits: int) -> float:
+    """Deviation, in slots, of rounding a polynomial of 2 slots coefficients at the scale 2^bits."""
+    return math.sqrt(slots / 6) / 2.0**bits
 
 
 def _downwards(level: int, count: int) -> range:
@@ -353,6 +369,23 @@ def _babies(
     if settings.babies is None:
         return fastest(parameters, factors, levels, settings.memory)
     return settings.babies if isinstance(settings.babies, tuple) else (settings.babies,) * len(factors)
+
+
+def raised_bits(parameters: Parameters, settings: Bootstrapping) -> int:
+    """log2 of the scale that the modulus is raised at over that of level 0: what an operand is multiplied by there."""
+    raised = Fraction(parameters.q[0], 1 << settings.eval_mod.log_ratio)
+    return max(round(math.log2(raised / parameters.scale(0))), 0)
+
+
+def most_spare_bits(parameters: Parameters, settings: Bootstrapping) -> int:
+    """The largest `spare_bits` for which coefficients are spread if they are with none."""
+    bits = raised_bits(parameters, settings)
+    if not settings.spread:
+        return bits
+    for spare in range(bits, -1, -1):
+        if _sign_rounding(settings.slots, bits - spare) <= _MAX_ROUNDING:
+            return spare
+    return bits
 
 
 def _check(context: Context, settings: Bootstrapping) -> None:
@@ -375,11 +408,21 @@ def _check(context: Context, settings: Bootstrapping) -> None:
             "bootstrapping",
             f"baby steps {settings.babies}; one power of two, or {factors} of them, one for each factor",
         )
+    if not 0 <= settings.spare_bits <= raised_bits(parameters, settings):
+        raise ParameterRefused(
+            "bootstrapping",
+            f"{settings.spare_bits} spare bits; q0 leaves {raised_bits(parameters, settings)} above the scale",
+        )
     if settings.slots & (settings.slots - 1) or not 4 <= settings.slots <= context.slots:
         raise ParameterRefused("bootstrapping", f"{settings.slots} slots; a power of two of 4..{context.slots}")
 
 
-def _bounded_failure(settings: Bootstrapping, bootstraps: int, log2_bound: float) -> FailureReport:
+def bounded_failure(settings: Bootstrapping, bootstraps: int, log2_bound: float = LOG2_FAILURE_BOUND) -> FailureReport:
+    """How likely so many bootstraps are to fail.
+
+    Raises:
+        ParameterRefused: more likely than 2^log2_bound.
+    """
     if bootstraps < 1:
         raise ParameterRefused("bootstrapping", f"{bootstraps} bootstraps; at least 1")
     report = FailureReport(bootstraps, settings.log2_failure(), settings.log2_failure(bootstraps), log2_bound)

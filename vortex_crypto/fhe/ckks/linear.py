@@ -113,6 +113,13 @@ class Transform:
         """Every step this transform needs a key for."""
         return frozenset(step for edges in (*self.babies, *self.giants) for _, _, step in edges)
 
+    @property
+    def encoded_bytes(self) -> int:
+        """Bytes of all diagonals once they are encoded."""
+        limbs = len(self.encoder.context.extended(self.level))
+        entries = (e for row in self._entries for cell in row for group in cell.values() for e in group)
+        return sum(8 * limbs * 2 * len(entry.values) for entry in entries)
+
     def prepare(self) -> None:
         """Encode the diagonals ahead of the first use, until the store is full."""
         for row, cells in enumerate(self._entries):

@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from vortex_crypto.container import replacing
 from vortex_crypto.fhe.backends import backend
 from vortex_crypto.fhe.circuit import Circuit, Constant, Op
-from vortex_crypto.fhe.interpret.latency import KINDS, Table, cache
+from vortex_crypto.fhe.interpret.latency import DEFAULT, KINDS, Table, cache
 from vortex_crypto.fhe.packing import Diagonals
 from vortex_crypto.fhe.params import Parameters, ParametersLiteral, check
 from vortex_crypto.fhe.plan import CkksPlan
@@ -99,7 +99,17 @@ def _fitted(circuit: Circuit, parameters: Parameters, seconds: list[float]) -> T
     for limbs, (smaller, larger) in transforms.items():
         points.setdefault("hoisted_rotate", []).append((limbs, max(larger - smaller, 0.0) / (many - few)))
     costs = {kind: _line(measured) for kind, measured in points.items()}
+    costs["bootstrap"] = _like_rotations(costs["rotate"])
     return Table({kind: costs.get(kind) or costs[_SAME[kind]] for kind in KINDS})
+
+
+def _like_rotations(measured: tuple[float, float]) -> tuple[float, float]:
+    """What a bootstrap takes: the shipped table's, as much faster or slower as this machine's rotations are."""
+    limbs = 8
+    shipped = DEFAULT["vortex"]
+    known, here = (a * limbs + b * limbs**2 for a, b in (shipped["rotate"], measured))
+    linear, quadratic = shipped["bootstrap"]
+    return linear * here / known, quadratic * here / known
 
 
 def _line(points: list[tuple[int, float]]) -> tuple[float, float]:

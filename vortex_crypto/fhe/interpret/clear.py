@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from vortex_crypto.errors import InvalidInput
 from vortex_crypto.fhe import polynomial
-from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe.circuit import Bootstrap, Chebyshev, Circuit, Instruction, LinearTransform, Op, Vector
 
 
 def run(circuit: Circuit, inputs: Mapping[str, Vector], *, clip: bool = False) -> dict[str, Vector]:
@@ -19,17 +19,25 @@ def run(circuit: Circuit, inputs: Mapping[str, Vector], *, clip: bool = False) -
         inputs: a vector of shape [slots] for each input, by name.
         clip: force values into the bounds the circuit promises, for inputs that are not what its author meant.
     """
-    values: dict[int, Vector] = {}
+    wanted = {wire for _, wire in circuit.outputs}
+    found = {wire: value for wire, value in values(circuit, inputs, clip=clip) if wire in wanted}
+    return {name: found[wire] for name, wire in circuit.outputs}
+
+
+def values(circuit: Circuit, inputs: Mapping[str, Vector], *, clip: bool = True) -> Iterator[tuple[int, Vector]]:
+    """Every wire with its value, in the order they are written; arguments as `run`'s."""
+    alive: dict[int, Vector] = {}
     last = circuit.last_uses()
     for number, i in enumerate(circuit.instructions):
-        results = evaluate(circuit, i, [values[w] for w in i.args], inputs)
-        values.update(zip(i.outs, results, strict=True))
+        results = evaluate(circuit, i, [alive[w] for w in i.args], inputs)
+        alive.update(zip(i.outs, results, strict=True))
         for wire in circuit.promises.keys() & set(i.outs) if clip else ():
-            values[wire] = clipped(values[wire], circuit.promises[wire])
+            alive[wire] = clipped(alive[wire], circuit.promises[wire])
+        for wire in i.outs:
+            yield wire, alive[wire]
         for wire in {*i.args, *i.outs}:
             if last[wire] <= number:
-                del values[wire]
-    return {name: values[wire] for name, wire in circuit.outputs}
+                del alive[wire]
 
 
 def clipped(vector: Vector, bound: float) -> Vector:
@@ -43,6 +51,8 @@ def evaluate(circuit: Circuit, i: Instruction, args: list[Vector], inputs: Mappi
         return [_input(circuit, i.name, inputs)]
     if isinstance(i.body, Chebyshev):
         return [polynomial.evaluate(i.body.coefficients, args[0])]
+    if isinstance(i.body, Bootstrap):
+        return [args[0]]
     if isinstance(i.body, LinearTransform):
         return [_product(circuit, row, args) for row in i.body.blocks]
     return [_plain_op(circuit, i, args)]

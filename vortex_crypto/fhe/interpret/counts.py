@@ -12,7 +12,8 @@ from vortex_crypto.fhe.rotations import native
 
 Counts = dict[str, Counter[tuple[str, int]]]
 """origin -> (kind, level) -> how many. Kinds are the opcodes' names in lower case, with `mul_number` for products with
-one number, and `hoisted_rotate` for the babies of a native transform, which share a decomposition."""
+one number, and `hoisted_rotate` for the babies of a native transform, which share a decomposition. A `bootstrap` is one
+operation, at the level of its operand."""
 
 
 def counts(circuit: Circuit) -> Counts:
@@ -23,7 +24,7 @@ def counts(circuit: Circuit) -> Counts:
     for i in circuit.instructions:
         operands = [states[w].level for w in i.args] or [0]
         level = states[i.outs[0]].level if i.op is Op.MUL_PLAIN else operands[0]
-        for kind, number in _kinds(circuit, i):
+        for kind, number in kinds(circuit, i):
             found.setdefault(i.origin, Counter())[kind, level] += number
     return found
 
@@ -37,7 +38,8 @@ def totals(found: Counts) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _kinds(circuit: Circuit, i: Instruction) -> Iterator[tuple[str, int]]:
+def kinds(circuit: Circuit, i: Instruction) -> Iterator[tuple[str, int]]:
+    """The operations of one instruction that is no polynomial, and how many of each."""
     if isinstance(i.body, LinearTransform):
         chosen = native(i.body, circuit.slots, circuit.steps)
         yield "hoisted_rotate", chosen.hoisted

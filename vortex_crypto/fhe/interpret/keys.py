@@ -19,18 +19,45 @@ class Keys:
         rotations: highest level by step, the step in [1, slots).
         relinearization: highest level, or None if no product is relinearised.
         conjugation: highest level, or None.
+        encapsulation: whether the two keys to bootstrapping's sparse secret and back are needed.
     """
 
     rotations: Mapping[int, int]
     relinearization: int | None = None
     conjugation: int | None = None
+    encapsulation: bool = False
 
     def __len__(self) -> int:
-        return len(self.rotations) + (self.relinearization is not None) + (self.conjugation is not None)
+        single = (self.relinearization is not None) + (self.conjugation is not None)
+        return len(self.rotations) + single + 2 * self.encapsulation
+
+    @property
+    def levels(self) -> list[int]:
+        """Of every key but the encapsulation's."""
+        single = (self.relinearization, self.conjugation)
+        return [level for level in (*self.rotations.values(), *single) if level is not None]
+
+    def merged(self, other: Keys) -> Keys:
+        """Keys that serve both."""
+        rotations = {
+            step: max(self.rotations.get(step, 0), other.rotations.get(step, 0))
+            for step in sorted({*self.rotations, *other.rotations})
+        }
+        relinearization = _higher(self.relinearization, other.relinearization)
+        conjugation = _higher(self.conjugation, other.conjugation)
+        return Keys(rotations, relinearization, conjugation, self.encapsulation or other.encapsulation)
+
+
+def _higher(a: int | None, b: int | None) -> int | None:
+    levels = [level for level in (a, b) if level is not None]
+    return max(levels, default=None)
 
 
 def keys(circuit: Circuit) -> Keys:
-    """Walk a lowered circuit; native linear transforms are split by `rotations.native`."""
+    """Walk a lowered circuit; native linear transforms are split by `rotations.native`.
+
+    What happens inside bootstraps is left out: `interpret.bootstraps.bootstrap_keys` has it.
+    """
     circuit = inline(circuit)
     states = levels(circuit)
     rotations: dict[int, int] = {}

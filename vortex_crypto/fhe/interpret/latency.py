@@ -1,8 +1,9 @@
 """Seconds a lowered circuit will take, from a measured table.
 
 An operation at level l works on n = l + 1 limbs of N coefficients: it takes N log2(N) (a n + b n^2), where b stands
-for key switching, whose work is quadratic. `calibrate.calibrate` measures a and b of every kind on the machine at hand;
-without it the table shipped here is used, whose ratios hold better than its absolute values.
+for key switching, whose work is quadratic; a bootstrap counts the limbs of the whole chain. `calibrate.calibrate`
+measures a and b of every kind on the machine at hand; without it the table shipped here is used, whose ratios hold
+better than its absolute values.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from vortex_crypto.errors import InvalidInput
-from vortex_crypto.fhe.circuit import Circuit
-from vortex_crypto.fhe.interpret.counts import counts
+from vortex_crypto.fhe import polynomial
+from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, Op
+from vortex_crypto.fhe.interpret.counts import counts, kinds
 from vortex_crypto.fhe.params import Parameters
+from vortex_crypto.fhe.passes.lower import lower
+from vortex_crypto.fhe.passes.place_bootstraps import Weight
 
 KINDS = (
     "add", "sub", "negate", "mul", "add_plain", "mul_plain", "mul_number", "rotate", "hoisted_rotate", "conjugate",
-    "relinearize", "rescale",
+    "relinearize", "rescale", "bootstrap",
 )  # fmt: skip
 MEASURED_ON = "one core at 2.6 GHz (Zen 4), single thread"
 
@@ -39,6 +46,11 @@ class Table:
         return ring_degree * math.log2(ring_degree) * (linear * limbs + quadratic * limbs * limbs)
 
 
+BOOTSTRAP = 6.1e-9
+"""Of full packing at 2^16; no back end but the own one bootstraps, so all tables have it."""
+HALF_PACKED = 0.6
+"""A bootstrap of half the slots or fewer, which reduces one ciphertext and not two, against one of all slots."""
+
 DEFAULT = {
     "tenseal": {
         "add": (1.13e-10, 0.0),
@@ -53,6 +65,7 @@ DEFAULT = {
         "conjugate": (2.94e-9, 6.42e-10),
         "relinearize": (2.85e-9, 6.43e-10),
         "rescale": (1.17e-9, 8.4e-12),
+        "bootstrap": (0.0, BOOTSTRAP),
     },
     "vortex": {
         "add": (8.0e-11, 3e-13),
@@ -67,6 +80,7 @@ DEFAULT = {
         "conjugate": (1.36e-9, 3.3e-11),
         "relinearize": (1.05e-9, 4.0e-11),
         "rescale": (2.93e-10, 0.0),
+        "bootstrap": (0.0, BOOTSTRAP),
     },
 }
 """Shipped tables by back end, from `calibrate`."""
@@ -77,9 +91,53 @@ def latency(circuit: Circuit, parameters: Parameters, table: Table) -> dict[str,
     found: dict[str, float] = {}
     for origin, counter in counts(circuit).items():
         found[origin] = sum(
-            number * table.seconds(kind, parameters.ring_degree, level) for (kind, level), number in counter.items()
+            number * _seconds(kind, level, circuit.slots, parameters, table)
+            for (kind, level), number in counter.items()
         )
     return found
+
+
+def bootstrap_seconds(parameters: Parameters, slots: int, table: Table) -> float:
+    """What one bootstrap of that many slots takes."""
+    whole = table.seconds("bootstrap", parameters.ring_degree, len(parameters.chain) - 1)
+    return whole if slots == parameters.slots else HALF_PACKED * whole
+
+
+def weights(circuit: Circuit, ring_degree: int, table: Table) -> list[Weight]:
+    """What each instruction of a circuit costs, regions included, before it has levels."""
+    unit = ring_degree * math.log2(ring_degree)
+    return [_weight(circuit, i, unit, table) for i in circuit.instructions]
+
+
+def _seconds(kind: str, level: int, slots: int, parameters: Parameters, table: Table) -> float:
+    if kind == "bootstrap":
+        return bootstrap_seconds(parameters, slots, table)
+    return table.seconds(kind, parameters.ring_degree, level)
+
+
+def _weight(circuit: Circuit, i: Instruction, unit: float, table: Table) -> Weight:
+    if isinstance(i.body, Chebyshev):
+        work = _polynomial_work(i.body)
+    else:
+        finish = {Op.MUL: ("relinearize", "rescale"), Op.MUL_PLAIN: ("rescale",), Op.LINEAR_TRANSFORM: ("rescale",)}
+        ended = [((kind, 0), len(i.outs)) for kind in finish.get(i.op, ())]
+        work = [((kind, 0), number) for kind, number in kinds(circuit, i)] + ended
+    linear, quadratic = (np.zeros(1 + max((d for (_, d), _ in work), default=0)) for _ in range(2))
+    for (kind, down), number in work:
+        if kind != "bootstrap":
+            linear[down] += unit * number * table.costs[kind][0]
+            quadratic[down] += unit * number * table.costs[kind][1]
+    return Weight(linear, quadratic)
+
+
+@lru_cache(maxsize=1024)
+def _polynomial_work(body: Chebyshev) -> list[tuple[tuple[str, int], int]]:
+    """Operations of a polynomial by kind and levels below its operand."""
+    single = Circuit(1)
+    single.output("y", polynomial.emit(single, single.input("x"), body.coefficients))
+    lowered = lower(single)
+    top = max(i.level or 0 for i in lowered.instructions if i.op is Op.INPUT)
+    return [((kind, top - level), n) for counter in counts(lowered).values() for (kind, level), n in counter.items()]
 
 
 def table_of(name: str) -> Table:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from vortex_crypto.errors import InvalidGraph, OutOfLevels
 from vortex_crypto.fhe import polynomial
-from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, Op
+from vortex_crypto.fhe.circuit import Bootstrap, Chebyshev, Circuit, Instruction, Op
 from vortex_crypto.fhe.params import Parameters
 
 
@@ -62,6 +62,8 @@ def _state(i: Instruction, args: list[State]) -> State | str:
         return _product(i, args)
     if i.op in (Op.ROTATE, Op.CONJUGATE, Op.POLYNOMIAL) and args[0].size != 2:
         return "its operand is not relinearised"
+    if isinstance(i.body, Bootstrap):
+        return _bootstrap(i, args[0])
     if isinstance(i.body, Chebyshev):
         return _polynomial(i, i.body, args[0])
     return State(args[0].level, args[0].pending, max(a.size for a in args))
@@ -100,3 +102,9 @@ def _polynomial(i: Instruction, body: Chebyshev, a: State) -> State | str:
     if needed > a.level:
         raise OutOfLevels(i.origin, needed, a.level)
     return State(a.level - needed)
+
+
+def _bootstrap(i: Instruction, a: State) -> State | str:
+    if a.pending or a.size != 2:
+        return "its operand awaits a rescale or a relinearisation"
+    return State(i.level) if i.level is not None and i.level >= 0 else "a bootstrap needs the level of its result"

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from vortex_crypto.fhe.backends import Capabilities
 from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op
-from vortex_crypto.fhe.interpret.keys import keys
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapping
+from vortex_crypto.fhe.interpret.bootstraps import bootstrap_keys, encoded_bytes, working_bytes
+from vortex_crypto.fhe.interpret.keys import Keys, keys
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.passes.lower import inline
@@ -33,16 +35,29 @@ class Memory:
         return self.ciphertexts + self.keys + self.plaintexts
 
 
-def memory(circuit: Circuit, parameters: Parameters, capabilities: Capabilities) -> Memory:
+def memory(
+    circuit: Circuit, parameters: Parameters, capabilities: Capabilities, bootstrapping: Bootstrapping | None = None
+) -> Memory:
     """What running a lowered circuit takes, if wires are freed after their last use."""
     circuit = inline(circuit)
     states, needed = levels(circuit), keys(circuit)
-    single = [level for level in (needed.relinearization, needed.conjugation) if level is not None]
-    key_bytes = sum(capabilities.key_bytes(parameters, level) for level in (*needed.rotations.values(), *single))
     one = 8 * parameters.ring_degree * len(parameters.q)
     encoded = min(capabilities.plaintext_budget, _encoded(circuit, states, parameters))
     stored = sum(constant.nbytes for constant in circuit.constants)
-    return Memory(_peak(circuit, states, parameters), key_bytes, stored + encoded + one)
+    working = 0
+    if bootstrapping is not None:
+        needed = needed.merged(bootstrap_keys(parameters, bootstrapping))
+        encoded += encoded_bytes(parameters, bootstrapping)
+        working = working_bytes(parameters, bootstrapping)
+    return Memory(
+        _peak(circuit, states, parameters, working), key_bytes(needed, parameters, capabilities), stored + encoded + one
+    )
+
+
+def key_bytes(needed: Keys, parameters: Parameters, capabilities: Capabilities) -> int:
+    """Bytes of switching keys in memory; the encapsulation's are one at the top of the chain and a small one."""
+    above = [len(parameters.chain) - 1] if needed.encapsulation else []
+    return sum(capabilities.key_bytes(parameters, level) for level in (*needed.levels, *above))
 
 
 def _encoded(circuit: Circuit, states: Mapping[int, State], parameters: Parameters) -> int:
@@ -58,11 +73,12 @@ def _encoded(circuit: Circuit, states: Mapping[int, State], parameters: Paramete
     return 8 * words
 
 
-def _peak(circuit: Circuit, states: Mapping[int, State], parameters: Parameters) -> int:
+def _peak(circuit: Circuit, states: Mapping[int, State], parameters: Parameters, bootstrap: int) -> int:
     last = circuit.last_uses()
     alive = peak = 0
     for number, i in enumerate(circuit.instructions):
-        peak = max(peak, alive + _inner(circuit, i, states, parameters))
+        inner = bootstrap if i.op is Op.BOOTSTRAP else _inner(circuit, i, states, parameters)
+        peak = max(peak, alive + inner)
         alive += sum(_bytes(states[w], parameters.ring_degree) for w in i.outs)
         peak = max(peak, alive)
         alive -= sum(_bytes(states[w], parameters.ring_degree) for w in {*i.args, *i.outs} if last[w] <= number)

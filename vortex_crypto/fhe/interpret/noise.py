@@ -15,8 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
-from vortex_crypto.fhe.circuit import Circuit, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.errors import ParameterRefused
+from vortex_crypto.fhe.circuit import Bootstrap, Circuit, Constant, Instruction, LinearTransform, Op, Vector
+from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapping
 from vortex_crypto.fhe.interpret import clear
+from vortex_crypto.fhe.interpret.bootstraps import BootstrapNoise
 from vortex_crypto.fhe.interpret.levels import State, levels
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.passes.lower import inline
@@ -52,6 +55,18 @@ class NoiseModel:
     parameters: Parameters
     slots: int
     generator: int = 3
+    bootstrapping: Bootstrapping | None = None
+
+    @cached_property
+    def bootstrap(self) -> BootstrapNoise:
+        """What a bootstrap adds.
+
+        Raises:
+            ParameterRefused: the model was made without a way to bootstrap.
+        """
+        if self.bootstrapping is None:
+            raise ParameterRefused("bootstrapping", "the circuit bootstraps, and it is not said how")
+        return BootstrapNoise(self.parameters, self.bootstrapping, self.slots)
 
     @cached_property
     def ones(self) -> Vector:
@@ -103,25 +118,32 @@ class NoiseModel:
 
 
 def predict(
-    circuit: Circuit, parameters: Parameters, *, samples: Mapping[str, Vector] | None = None, trials: int = 4
+    circuit: Circuit,
+    parameters: Parameters,
+    *,
+    bootstrapping: Bootstrapping | None = None,
+    samples: Mapping[str, Vector] | None = None,
+    trials: int = 4,
 ) -> dict[str, Error]:
     """The error of each output of a lowered circuit.
 
     Args:
         circuit: lowered for those parameters.
         parameters: with at least the circuit's levels.
+        bootstrapping: how its bootstraps are made, if it has any.
         samples: typical inputs, [slots] each; without, uniform in the inputs' bounds. Where the circuit promises a
             bound and a sample breaks it, the value is clipped to it.
         trials: runs to take the mean over.
     """
     circuit = inline(circuit)
     states = levels(circuit)
+    model = NoiseModel(parameters, circuit.slots, bootstrapping=bootstrapping)
     squares: dict[str, float] = {name: 0.0 for name, _ in circuit.outputs}
     largest = dict(squares)
     for trial in range(trials):
         rng = np.random.default_rng(trial)
         inputs = samples or _uniform(circuit, rng)
-        for name, error in _run(circuit, parameters, states, inputs, rng).items():
+        for name, error in _run(circuit, model, states, inputs, rng).items():
             squares[name] += float(np.mean(error**2)) / trials
             largest[name] = max(largest[name], float(np.abs(error).max()))
     tail = math.sqrt(2 * math.log(2000 * circuit.slots))
@@ -142,6 +164,8 @@ def perturb(
     rng: np.random.Generator,
 ) -> Vector:
     """One result (number `row`) of an instruction with the noise it adds."""
+    if isinstance(i.body, Bootstrap):
+        return _bootstrapped(i.body, states[i.outs[0]], model, result, rng)
     deviation = _deviation(circuit, i, row, states, model, args)
     if isinstance(deviation, float) and deviation == 0.0:
         return result
@@ -151,19 +175,26 @@ def perturb(
     return result + deviation * rng.standard_normal(result.shape)
 
 
+def _bootstrapped(body: Bootstrap, state: State, model: NoiseModel, x: Vector, rng: np.random.Generator) -> Vector:
+    """The operand with a bootstrap's error, and that of the rescale where the result's level is dropped."""
+    result = model.bootstrap.apply(x, body.log_bound, rng)
+    if state.level == model.parameters.max_level:
+        return result
+    return result + model.rescale(state.level) * rng.standard_normal(x.shape)
+
+
 def _uniform(circuit: Circuit, rng: np.random.Generator) -> dict[str, Vector]:
     return {name: rng.uniform(-bound, bound, circuit.slots) for name, bound in circuit.bounds.items()}
 
 
 def _run(
     circuit: Circuit,
-    parameters: Parameters,
+    model: NoiseModel,
     states: Mapping[int, State],
     inputs: Mapping[str, Vector],
     rng: np.random.Generator,
 ) -> dict[str, Vector]:
     """Errors of the outputs in one run."""
-    model = NoiseModel(parameters, circuit.slots)
     values: dict[int, tuple[Vector, Vector]] = {}
     last = circuit.last_uses()
     for number, i in enumerate(circuit.instructions):

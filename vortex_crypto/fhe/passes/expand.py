@@ -19,10 +19,12 @@ class Strategy:
     Attributes:
         steps: rotations that have keys; None if any may.
         native: opcodes of regions the back end runs itself, left as they are.
+        polynomials_up_to: levels of the deepest polynomial that is left as it is although not native.
     """
 
     steps: tuple[int, ...] | None = None
     native: frozenset[Op] = field(default_factory=frozenset)
+    polynomials_up_to: int = 0
 
 
 def expand(circuit: Circuit, strategy: Strategy | None = None) -> Circuit:
@@ -63,17 +65,21 @@ def _expand(out: Circuit, i: Instruction, args: tuple[int, ...], strategy: Strat
         for step in walk(i.step, strategy.steps, out.slots):
             wire = out.rotate(wire, step)
         return (wire,)
-    if isinstance(i.body, Chebyshev) and i.op not in strategy.native:
+    if isinstance(i.body, Chebyshev) and i.op not in strategy.native and _depth(i.body) > strategy.polynomials_up_to:
         return (polynomial.emit(out, args[0], i.body.coefficients),)
     if isinstance(i.body, LinearTransform) and i.op not in strategy.native:
         return _transform(out, args, i.body, strategy.steps)
     return copied(out, i, args)
 
 
+def _depth(body: Chebyshev) -> int:
+    return polynomial.depth(len(body.coefficients) - 1)
+
+
 def copied(out: Circuit, i: Instruction, args: tuple[int, ...]) -> Sequence[int]:
     """Write an instruction as it is, on other operands."""
     if i.body is not None:
-        return out.region(i.body, args, outs=len(i.outs))
+        return out.region(i.body, args, outs=len(i.outs), level=i.level)
     return (out.append(i.op, args, step=i.step, plain=i.plain, level=i.level, name=i.name),)
 
 

@@ -4,6 +4,9 @@ A wire is canonical at level l (scale S_l) or pending (scale q_l S_{l-1}, one RE
 `depth` is the number of levels below the top at which it is, or after its RESCALE would be, canonical. Sums of pending
 wires stay pending, so that a whole matrix-vector product is rescaled once. Plaintext products that go into sums of a
 greater depth are made there at once ("sunk"), since their operands' moduli can be dropped for nothing.
+
+A bootstrap starts anew at depth 0. Between bootstraps levels may be to spare: then what starts there, inputs and
+bootstraps, gives a level as low as all that follows allows, since everything is faster there.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ from dataclasses import dataclass
 
 from vortex_crypto.errors import OutOfLevels
 from vortex_crypto.fhe import polynomial
-from vortex_crypto.fhe.circuit import Chebyshev, Circuit, Instruction, Op
+from vortex_crypto.fhe.circuit import Bootstrap, Chebyshev, Circuit, Instruction, Op
 from vortex_crypto.fhe.passes.expand import copied, copy_of, finished
 
 _LINEAR = (Op.ADD, Op.SUB, Op.NEGATE, Op.ADD_PLAIN, Op.ROTATE, Op.CONJUGATE)
 _PRODUCTS = (Op.MUL, Op.MUL_PLAIN, Op.LINEAR_TRANSFORM)
+_SOURCES = (Op.INPUT, Op.BOOTSTRAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class _State:
 
 
 def depth(circuit: Circuit) -> int:
-    """Levels the circuit consumes."""
+    """Levels the circuit consumes, on the longest way without a bootstrap."""
     states = _states(circuit)
     return max(state.depth for state in states.values())
 
@@ -47,6 +51,8 @@ def lower(circuit: Circuit, levels: int | None = None) -> Circuit:
     for i in circuit.instructions:
         if states[i.outs[0]].depth > top:
             raise OutOfLevels(i.origin, max(state.depth for state in states.values()), top)
+    if any(i.op is Op.BOOTSTRAP for i in circuit.instructions):
+        states = _states(circuit, _starts(circuit, top))
     return _Lowering(circuit, _sunk(circuit, states), top).run()
 
 
@@ -87,23 +93,45 @@ def _inlined(out: Circuit, body: Chebyshev, x: int, level: int) -> int:
     return wires[lowered.outputs[0][1]]
 
 
-def _states(circuit: Circuit) -> dict[int, _State]:
+def levels_taken(i: Instruction) -> int:
+    """Levels between an instruction's operands and its results."""
+    if isinstance(i.body, Chebyshev):
+        return polynomial.depth(len(i.body.coefficients) - 1)
+    return int(i.op in _PRODUCTS)
+
+
+def _states(circuit: Circuit, starts: Mapping[int, int] | None = None) -> dict[int, _State]:
+    """The state of every wire; `starts` gives the depth that inputs and bootstraps begin at, by wire."""
     states: dict[int, _State] = {}
     for i in circuit.instructions:
         state = _state(i, [states[w] for w in i.args])
+        if i.op in _SOURCES and starts is not None:
+            state = _State(starts[i.outs[0]], False)
         states.update(dict.fromkeys(i.outs, state))
     return states
 
 
 def _state(i: Instruction, args: list[_State]) -> _State:
-    deepest = max((a.depth for a in args), default=0)
-    if i.op in _PRODUCTS:
-        return _State(deepest + 1, True)
-    if isinstance(i.body, Chebyshev):
-        return _State(deepest + polynomial.depth(len(i.body.coefficients) - 1), False)
-    if i.op is Op.INPUT:
+    if i.op in _SOURCES:
         return _State(0, False)
+    deepest = max((a.depth for a in args), default=0)
+    taken = levels_taken(i)
+    if taken:
+        return _State(deepest + taken, i.op in _PRODUCTS)
     return _State(deepest, all(a.pending for a in args if a.depth == deepest))
+
+
+def _starts(circuit: Circuit, top: int) -> dict[int, int]:
+    """The greatest depth at which each input and bootstrap may begin if nothing is to end below level 0."""
+    latest: dict[int, int] = {}
+    for i in reversed(circuit.instructions):
+        if i.op is Op.BOOTSTRAP:
+            allowed = top
+        else:
+            allowed = min((latest.get(w, top) for w in i.outs), default=top) - levels_taken(i)
+        for wire in i.args:
+            latest[wire] = min(allowed, latest.get(wire, top))
+    return {i.outs[0]: latest.get(i.outs[0], top) for i in circuit.instructions if i.op in _SOURCES}
 
 
 def _sunk(circuit: Circuit, states: dict[int, _State]) -> dict[int, _State]:
@@ -156,7 +184,7 @@ class _Lowering:
     def instruction(self, i: Instruction) -> list[int]:
         state = self.states[i.outs[0]]
         if i.op is Op.INPUT:
-            return [self.out.append(Op.INPUT, (), name=i.name, level=self.top)]
+            return [self.out.append(Op.INPUT, (), name=i.name, level=self.level(state))]
         if i.op is Op.MUL_PLAIN:
             operand = self.canonical(i.args[0], self.states[i.args[0]].depth)
             return [self.out.append(Op.MUL_PLAIN, (operand,), plain=i.plain, level=self.level(state))]
@@ -181,7 +209,8 @@ class _Lowering:
         if i.op is Op.LINEAR_TRANSFORM:
             common = self.states[i.outs[0]].depth - 1
         args = tuple(self.canonical(w, common) for w in i.args)
-        return self.out.region(i.body, args, outs=len(i.outs))
+        level = self.level(self.states[i.outs[0]]) if isinstance(i.body, Bootstrap) else None
+        return self.out.region(i.body, args, outs=len(i.outs), level=level)
 
     def canonical(self, wire: int, depth: int) -> int:
         return self.form(wire, _State(depth, False))
