@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from vortex_crypto.fhe.ckks.eval_mod import EvalMod
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.keys import KeyGenerator, KeyNeeds, SecretKey
 from vortex_crypto.fhe.ckks.sets import N15, N16, BootstrapSet
-from vortex_crypto.fhe.ckks.switching import EvaluationKeys
+from vortex_crypto.fhe.ckks.switching import CompressedKey, EvaluationKeys
 from vortex_crypto.fhe.params import ParametersLiteral, check
 
 SINE, ARCSINE = EvalMod(), EvalMod(arcsine=7, log_ratio=4)
@@ -166,6 +167,56 @@ def test_real_sets_are_secure_and_one_prime_more_is_not(chosen: BootstrapSet, lo
     longer = replace(chosen.literal, log_q=(*chosen.literal.log_q, chosen.literal.log_scale))
     with pytest.raises(InsecureParameters, match="weight 192"):
         check(longer)
+
+
+@pytest.mark.parametrize(("chosen", "cap"), [(N16, 121), (N15, 84)], ids=["2^16", "2^15"])
+def test_the_ephemeral_secret_exists_at_the_lowest_modulus_alone(chosen: BootstrapSet, cap: int) -> None:
+    """By numbers at the real sizes: q0 p0 fills the cap of weight 32, and with one bit more it is refused."""
+    parameters = check(chosen.literal)
+    assert cap - 0.01 < math.log2(parameters.q[0] * parameters.p[0]) < cap
+    longer = replace(chosen.literal, log_q=(chosen.literal.log_q[0] + 1, *chosen.literal.log_q[1:]))
+    if chosen is N16:  # whose q0 has all the bits a prime may have
+        longer = replace(chosen.literal, log_n=15)
+    for literal in (longer, replace(chosen.literal, ephemeral_weight=31)):
+        with pytest.raises(InsecureParameters, match="ephemeral secret"):
+            check(literal)
+
+
+def test_no_key_is_made_under_the_ephemeral_secret_at_a_larger_modulus(fast_engine: str) -> None:
+    """Its one key has the limbs q0 and p0 and no more, decrypts with it alone, and every other decrypts with the main.
+
+    Keys under a secret are told by their residues: b_j + a_j s is small where s is the secret they were made under.
+    """
+    context = setting(fast_engine, 16, SINE)[0].context
+    made: list[SecretKey] = []
+
+    class Watched(KeyGenerator):
+        def switching_key(self, source: Any, target: SecretKey, level: int, **options: Any) -> CompressedKey:
+            made.append(target)
+            return super().switching_key(source, target, level, **options)
+
+    generator = Watched(context, sampler=Sampler(context.ring, seed=bytes([7]) * 32))
+    secret = generator.secret_key()
+    to_sparse, to_dense = generator.encapsulation_keys(secret)
+    sparse = made[0]
+    assert [key is secret for key in made] == [False, True]
+    assert int(np.abs(sparse.coefficients).sum()) == 32
+    assert to_sparse.level == 0
+    assert to_sparse.halves.shape == (1, 2, context.parameters.ring_degree)
+    assert to_dense.level == context.top_level
+
+    def error(key: CompressedKey, under: SecretKey, special: tuple[int, ...]) -> float:
+        rows, basis = key.expand(context, special=special).rows, context.basis(key.level) + special
+        phase = context.ring.multiply_add(rows[0, 1], under.ntt(context, basis), rows[0, 0], basis)
+        last = context.ring.intt(phase, basis)[-1].astype(np.int64)  # modulo a special prime there is no message
+        prime = context.moduli[basis[-1]]
+        return float(np.abs(np.where(last > prime // 2, last - prime, last)).max())
+
+    assert error(to_sparse, sparse, context.special[:1]) < 64 < error(to_sparse, secret, context.special[:1])
+    assert error(to_dense, secret, context.special) < 64 < error(to_dense, sparse, context.special)
+    _, galois = generator.evaluation_keys(secret, KeyNeeds(None, {5: 3}))
+    assert error(galois[5], secret, context.special) < 64
+    assert made[2:] == [secret]
 
 
 def test_what_fails_too_often_is_refused_and_what_does_not_is_reported(fast_engine: str) -> None:

@@ -56,6 +56,6 @@ N15 = BootstrapSet(
         log_bootstrap=(36,) * 2 + (50,) * 8 + (49, 48),
         ephemeral_weight=32,
     ),
-    Bootstrapping(slots=1 << 14, to_coefficients=2, to_slots=2),
+    Bootstrapping(slots=1 << 14, to_coefficients=2, to_slots=2, memory=2 << 30),
 )
 """Two levels of 25 bits and 15 bits of precision, of the 16 that such a scale has."""
