@@ -313,27 +313,28 @@ VX_INLINE void transpose(Vec* r) {
     }
 }
 
-// Four vectors of 64-bit limbs -> five of 52 bits, times `Factor` (1 or 16).
+// Four vectors of 64-bit limbs -> five of 52 bits, times `Factor` (1 or 16), with what happens to stand above those bits.
 template <int Factor>
-VX_INLINE void split(const Vec* a, Vec* out) {
+VX_INLINE void split_raw(const Vec* a, Vec* out) {
     constexpr int shift = Factor == 16 ? 4 : 0;
     static_assert(Factor == 1 || Factor == 16);
-    const Vec mask = broadcast(mask52);
-    const auto part = [&](Vec low, Vec high, int from) {
-        return _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(low, (unsigned)from), _mm512_slli_epi64(high, (unsigned)(64 - from))), mask);
-    };
-    out[0] = _mm512_and_si512(_mm512_slli_epi64(a[0], shift), mask);
-    out[1] = part(a[0], a[1], 52 - shift);
-    out[2] = part(a[1], a[2], 40 - shift);
-    out[3] = part(a[2], a[3], 28 - shift);
+    out[0] = _mm512_slli_epi64(a[0], shift);
+    out[1] = _mm512_shrdi_epi64(a[0], a[1], 52 - shift);
+    out[2] = _mm512_shrdi_epi64(a[1], a[2], 40 - shift);
+    out[3] = _mm512_shrdi_epi64(a[2], a[3], 28 - shift);
     out[4] = _mm512_srli_epi64(a[3], 16 - shift);
 }
-// Five limbs of 52 bits, the value below 2^256 -> four of 64.
+template <int Factor>
+VX_INLINE void split(const Vec* a, Vec* out) {
+    split_raw<Factor>(a, out);
+    for (int i = 0; i < 4; ++i) out[i] = _mm512_and_si512(out[i], broadcast(mask52));
+}
+// Five limbs of 52 bits, the value below 2^256 -> four of 64. What stands above those bits does not matter, but in the last.
 VX_INLINE void join(const Vec* a, Vec* out) {
-    out[0] = _mm512_or_si512(a[0], _mm512_slli_epi64(a[1], 52));
-    out[1] = _mm512_or_si512(_mm512_srli_epi64(a[1], 12), _mm512_slli_epi64(a[2], 40));
-    out[2] = _mm512_or_si512(_mm512_srli_epi64(a[2], 24), _mm512_slli_epi64(a[3], 28));
-    out[3] = _mm512_or_si512(_mm512_srli_epi64(a[3], 36), _mm512_slli_epi64(a[4], 16));
+    out[0] = _mm512_shrdi_epi64(_mm512_slli_epi64(a[0], 12), a[1], 12);
+    out[1] = _mm512_shrdi_epi64(_mm512_slli_epi64(a[1], 12), a[2], 24);
+    out[2] = _mm512_shrdi_epi64(_mm512_slli_epi64(a[2], 12), a[3], 36);
+    out[3] = _mm512_shrdi_epi64(_mm512_slli_epi64(a[3], 12), a[4], 48);
 }
 
 // Eight consecutive elements of four limbs each <-> a vector a limb.
@@ -366,6 +367,56 @@ VX_INLINE Lanes<M, Factor> load(const u64* in) {
     Lanes<M, Factor> out;
     split<Factor>(limbs, out.v);
     return out;
+}
+// A factor as it comes from memory: multiplications look at 52 bits of a limb, so that the rest need not be cleared.
+template <class M, int B>
+struct Raw {
+    Vec v[5];
+};
+template <class M, int Factor = 1>
+VX_INLINE Raw<M, Factor> load_raw(const u64* in) {
+    Vec limbs[4];
+    deinterleave(in, limbs);
+    Raw<M, Factor> out;
+    split_raw<Factor>(limbs, out.v);
+    return out;
+}
+// Two products ab/2^260 side by side, not carried yet: one alone would wait for its own results.
+template <class M, int C, int D>
+VX_INLINE void multiply_raw(const Raw<M, C> (&a)[2], const Raw<M, D> (&b)[2], Sum<M, 2> (&out)[2]) {
+    static_assert(C * D <= 84, "the product would leave [0, 2p)");
+    Vec t[2][6];
+    for (auto& row : t) {
+        for (auto& limb : row) limb = _mm512_setzero_si512();
+    }
+#pragma GCC unroll 5
+    for (int i = 0; i < 5; ++i) {
+        for (int k = 0; k < 2; ++k) {
+            product_row(t[k], a[k].v, b[k].v[i]);
+            product_row_high(t[k], a[k].v, b[k].v[i]);
+        }
+        for (auto& row : t) reduce_row<M>(row);
+    }
+    for (int k = 0; k < 2; ++k) {
+        for (int i = 0; i < 5; ++i) out[k].v[i] = t[k][i];
+    }
+}
+// A value that has not been carried, less p unless that is negative.
+template <class M>
+VX_INLINE void store(u64* out, const Sum<M, 2>& a) {
+    Vec as_is[5], less[5], limbs[4];
+    for (int i = 0; i < 5; ++i) {
+        as_is[i] = a.v[i];
+        less[i] = _mm512_sub_epi64(a.v[i], broadcast(multiple_of_p<M>(1, i)));
+    }
+    for (int i = 0; i < 4; ++i) {
+        as_is[i + 1] = _mm512_add_epi64(as_is[i + 1], _mm512_srai_epi64(as_is[i], 52));
+        less[i + 1] = _mm512_add_epi64(less[i + 1], _mm512_srai_epi64(less[i], 52));
+    }
+    const Mask8 below = _mm512_movepi64_mask(less[4]);
+    for (int i = 0; i < 5; ++i) less[i] = _mm512_mask_mov_epi64(less[i], below, as_is[i]);
+    join(less, limbs);
+    interleave(limbs, out);
 }
 template <class M, int B>
 VX_INLINE void store(u64* out, const Lanes<M, B>& a) {

@@ -21,7 +21,16 @@ struct LaneVectors {
 
     static void mul(const u64* a, const u64* b, u64* out, size_t n) {
         const size_t m = whole(n);
-        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, load<M, 16>(a + i) * load<M>(b + i));
+        size_t i = 0;
+        for (; i + 64 <= 4 * m; i += 64) {
+            const Raw<M, 16> left[2] = {load_raw<M, 16>(a + i), load_raw<M, 16>(a + i + 32)};
+            const Raw<M, 1> right[2] = {load_raw<M>(b + i), load_raw<M>(b + i + 32)};
+            Sum<M, 2> products[2];
+            multiply_raw(left, right, products);
+            store(out + i, products[0]);
+            store(out + i + 32, products[1]);
+        }
+        for (; i < 4 * m; i += 32) store(out + i, load<M, 16>(a + i) * load<M>(b + i));
         Scalar::mul(a + 4 * m, b + 4 * m, out + 4 * m, n - m);
     }
     static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {

@@ -25,7 +25,7 @@ X86_SOURCES = {
     "cpu/field_avx2.cpp": ("-DVX_ISA=avx2", "-mavx2", "-mbmi2", "-madx"),
     "cpu/field_ifma.cpp": (
         *("-DVX_ISA=ifma", "-mbmi2", "-madx", "-w"),
-        *(f"-mavx512{part}" for part in ("f", "dq", "vl", "bw", "ifma", "vbmi")),
+        *(f"-mavx512{part}" for part in ("f", "dq", "vl", "bw", "ifma", "vbmi", "vbmi2")),
     ),
 }
 COMPILER = shutil.which("c++") or shutil.which("g++")
