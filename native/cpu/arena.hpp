@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "vortex/config.hpp"
@@ -115,11 +116,21 @@ class Buffer {
 public:
     Buffer(std::shared_ptr<Arena> arena, size_t count)
         : arena_(std::move(arena)), bytes_((count == 0 ? 1 : count) * sizeof(T)), data_(static_cast<T*>(arena_->take(bytes_))) {}
-    Buffer(const Buffer&) = delete;
-    Buffer& operator=(const Buffer&) = delete;
-    ~Buffer() { arena_->give(data_, bytes_); }
+    Buffer(Buffer&& other) noexcept : arena_(std::move(other.arena_)), bytes_(other.bytes_), data_(other.data_) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(arena_, other.arena_);
+        std::swap(bytes_, other.bytes_);
+        std::swap(data_, other.data_);
+        return *this;
+    }
+    ~Buffer() {
+        if (arena_ != nullptr) {
+            arena_->give(data_, bytes_);
+        }
+    }
 
     T* data() const { return data_; }
+    T& operator[](size_t i) const { return data_[i]; }
     T* row(size_t i, size_t n) const { return data_ + i * n; }
 
 private:

@@ -9,18 +9,18 @@
 #include <string>
 #include <vector>
 
-#include "buffer.hpp"
 #include "field_ops.hpp"
 #include "isa.hpp"
 #include "msm.hpp"
 #include "ntt_fr.hpp"
-#include "parallel.hpp"
+#include "run.hpp"
 #include "vortex/bn254.hpp"
 
 namespace nb = nanobind;
 
 namespace {
 
+using vx::Run;
 using vx::u64;
 using vx::u8;
 using Limbs = nb::ndarray<const u64, nb::c_contig, nb::device::cpu>;
@@ -42,24 +42,6 @@ void expect(const Limbs& a, size_t elements, size_t words) {
     if (a.size() != elements * words) refuse("arrays have different lengths, or an element has the wrong size");
 }
 
-template <class T, class Array>
-Array fresh(T*& data, std::vector<size_t> shape) {
-    size_t size = 1;
-    for (size_t extent : shape) size *= extent;
-    data = static_cast<T*>(vx::allocate(size * sizeof(T)));
-    nb::capsule owner(data, [](void* p) noexcept { std::free(p); });
-    return Array(data, shape.size(), shape.data(), owner);
-}
-Out limbs(u64*& data, std::vector<size_t> shape) { return fresh<u64, Out>(data, std::move(shape)); }
-OutFlags flags(bool*& data, size_t n) { return fresh<bool, OutFlags>(data, {n}); }
-
-// body(from, count) over blocks of n elements, without the interpreter's lock.
-template <class Body>
-void blocks(size_t n, unsigned threads, const Body& body) {
-    nb::gil_scoped_release release;
-    vx::parallel_for(threads, (n + block - 1) / block, [&](size_t i, unsigned) { body(i * block, std::min(block, n - i * block)); });
-}
-
 const vx::FieldOps& ops_of(const std::string& isa) {
     if (isa == "portable") return vx::field_ops_portable();
     if constexpr (vx::x86_64) {
@@ -77,9 +59,37 @@ std::vector<std::string> available() {
     return sets;
 }
 
+// An instruction set, with the memory and the threads of the kernels on it.
+class Engine {
+public:
+    explicit Engine(const std::string& isa) : ops(ops_of(isa)) {}
+
+    Run run(unsigned threads) const { return {*resources_, threads}; }
+    Out limbs(u64*& data, std::vector<size_t> shape) const { return fresh<u64, Out>(data, std::move(shape)); }
+    OutFlags flags(bool*& data, size_t n) const { return fresh<bool, OutFlags>(data, {n}); }
+
+    const vx::FieldOps& ops;
+
+private:
+    // In memory that the engine uses again once the array is gone.
+    template <class T, class Array>
+    Array fresh(T*& data, std::vector<size_t> shape) const {
+        size_t size = 1;
+        for (size_t extent : shape) size *= extent;
+        auto buffer = std::make_unique<vx::Buffer<T>>(resources_->arena, size);
+        data = buffer->data();
+        nb::capsule owner(buffer.get(), [](void* p) noexcept { delete static_cast<vx::Buffer<T>*>(p); });
+        buffer.release();
+        return Array(data, shape.size(), shape.data(), owner);
+    }
+
+    std::shared_ptr<vx::Resources> resources_ = std::make_shared<vx::Resources>();
+};
+
 class Vectors {
 public:
-    Vectors(const std::string& isa, const std::string& field) : ops_(field == "fr" ? ops_of(isa).fr : ops_of(isa).fq) {}
+    Vectors(const Engine& engine, const std::string& field)
+        : engine_(engine), ops_(field == "fr" ? engine.ops.fr : engine.ops.fq) {}
 
     using Unary = void (*)(const u64*, u64*, size_t);
     using Binary = void (*)(const u64*, const u64*, u64*, size_t);
@@ -87,7 +97,7 @@ public:
     Out unary(Unary kernel, const Limbs& a, unsigned threads) const {
         const size_t n = count(a, 4);
         u64* out;
-        Out result = limbs(out, {n, 4});
+        Out result = engine_.limbs(out, {n, 4});
         blocks(n, threads, [&](size_t i, size_t k) { kernel(a.data() + 4 * i, out + 4 * i, k); });
         return result;
     }
@@ -95,7 +105,7 @@ public:
         const size_t n = count(a, 4);
         expect(b, n, 4);
         u64* out;
-        Out result = limbs(out, {n, 4});
+        Out result = engine_.limbs(out, {n, 4});
         blocks(n, threads, [&](size_t i, size_t k) { kernel(a.data() + 4 * i, b.data() + 4 * i, out + 4 * i, k); });
         return result;
     }
@@ -106,10 +116,10 @@ public:
     Out to_montgomery(const Limbs& a, unsigned threads) const { return unary(ops_.to_montgomery, a, threads); }
     Out from_montgomery(const Limbs& a, unsigned threads) const { return unary(ops_.from_montgomery, a, threads); }
     Out neg(const Limbs& a, unsigned threads) const {
-        const std::vector<u64> zeros(4 * block);
         const size_t n = count(a, 4);
+        const std::vector<u64> zeros(4 * std::min(n, block));
         u64* out;
-        Out result = limbs(out, {n, 4});
+        Out result = engine_.limbs(out, {n, 4});
         blocks(n, threads, [&](size_t i, size_t k) { ops_.sub(zeros.data(), a.data() + 4 * i, out + 4 * i, k); });
         return result;
     }
@@ -118,7 +128,7 @@ public:
         expect(b, n, 4);
         expect(c, n, 4);
         u64* out;
-        Out result = limbs(out, {n, 4});
+        Out result = engine_.limbs(out, {n, 4});
         blocks(n, threads, [&](size_t i, size_t k) {
             ops_.mul_add(a.data() + 4 * i, b.data() + 4 * i, c.data() + 4 * i, out + 4 * i, k);
         });
@@ -128,7 +138,7 @@ public:
         const size_t n = count(a, 4);
         expect(s, 1, 4);
         u64* out;
-        Out result = limbs(out, {n, 4});
+        Out result = engine_.limbs(out, {n, 4});
         blocks(n, threads, [&](size_t i, size_t k) { ops_.scale(a.data() + 4 * i, s.data(), out + 4 * i, k); });
         return result;
     }
@@ -136,7 +146,7 @@ public:
         const size_t n = count(a, 4);
         expect(b, n, 4);
         u64* out;
-        Out result = limbs(out, {4});
+        Out result = engine_.limbs(out, {4});
         std::vector<u64> parts(4 * ((n + block - 1) / block));
         blocks(n, threads, [&](size_t i, size_t k) {
             ops_.inner_product(a.data() + 4 * i, b.data() + 4 * i, parts.data() + 4 * (i / block), k);
@@ -149,7 +159,7 @@ public:
         expect(base, 1, 4);
         expect(first, 1, 4);
         u64* out;
-        Out result = limbs(out, {n, 4});
+        Out result = engine_.limbs(out, {n, 4});
         blocks(n, threads, [&](size_t i, size_t k) {
             u64 start[4];
             ops_.power(base.data(), i, start);
@@ -160,14 +170,14 @@ public:
     }
     Out from_int64(const Ints& values, unsigned threads) const {
         u64* out;
-        Out result = limbs(out, {values.size(), 4});
+        Out result = engine_.limbs(out, {values.size(), 4});
         blocks(values.size(), threads, [&](size_t i, size_t k) { ops_.from_int64(values.data() + i, out + 4 * i, k); });
         return result;
     }
     OutFlags is_canonical(const Limbs& a, unsigned threads) const {
         const size_t n = count(a, 4);
         bool* out;
-        OutFlags result = flags(out, n);
+        OutFlags result = engine_.flags(out, n);
         blocks(n, threads, [&](size_t i, size_t k) {
             for (size_t j = i; j < i + k; ++j) out[j] = ops_.canonical(a.data() + 4 * j);
         });
@@ -175,41 +185,48 @@ public:
     }
 
 private:
+    // body(from, count) over blocks of n elements, without the interpreter's lock.
+    template <class Body>
+    void blocks(size_t n, unsigned threads, const Body& body) const {
+        nb::gil_scoped_release release;
+        engine_.run(threads).blocks(n, block, body);
+    }
+
+    Engine engine_;
     const vx::VectorOps& ops_;
 };
 
 class Group {
 public:
-    Group(const std::string& isa, const std::string& group)
-        : all_(ops_of(isa)), ops_(group == "g1" ? all_.g1 : all_.g2) {}
+    Group(const Engine& engine, const std::string& group)
+        : engine_(engine), all_(engine.ops), ops_(group == "g1" ? all_.g1 : all_.g2) {}
 
     Out msm(const Limbs& points, const Limbs& scalars, unsigned threads) const {
         const size_t n = count(points, ops_.words);
         expect(scalars, n, 4);
         if (n >> 30) refuse("at most 2^30 points at a time");
         u64* out;
-        Out result = limbs(out, shape());
+        Out result = engine_.limbs(out, shape());
         nb::gil_scoped_release release;
-        vx::msm(all_, ops_, points.data(), scalars.data(), out, n, threads);
+        vx::msm(all_, ops_, points.data(), scalars.data(), out, n, engine_.run(threads));
         return result;
     }
     Out fixed_base(const Limbs& base, const Limbs& scalars, unsigned threads) const {
         expect(base, 1, ops_.words);
         const size_t n = count(scalars, 4);
         u64* out;
-        Out result = limbs(out, shape(n));
+        Out result = engine_.limbs(out, shape(n));
         nb::gil_scoped_release release;
-        vx::fixed_base(all_, ops_, base.data(), scalars.data(), out, n, threads);
+        vx::fixed_base(all_, ops_, base.data(), scalars.data(), out, n, engine_.run(threads));
         return result;
     }
     Out multiply(const Limbs& points, const Limbs& scalars, unsigned threads) const {
         const size_t n = count(points, ops_.words), w = ops_.words;
         expect(scalars, n, 4);
         u64* out;
-        Out result = limbs(out, shape(n));
+        Out result = engine_.limbs(out, shape(n));
         nb::gil_scoped_release release;
-        vx::parallel_for(threads, (n + 63) / 64, [&](size_t i, unsigned) {
-            const size_t from = 64 * i, k = std::min<size_t>(64, n - from);
+        engine_.run(threads).blocks(n, 64, [&](size_t from, size_t k) {
             u64 plain[4 * 64];
             all_.fr.from_montgomery(scalars.data() + 4 * from, plain, k);
             ops_.multiply(points.data() + w * from, plain, out + w * from, k);
@@ -220,28 +237,28 @@ public:
         const size_t n = count(a, ops_.words);
         expect(b, n, ops_.words);
         u64* out;
-        Out result = limbs(out, shape(n));
+        Out result = engine_.limbs(out, shape(n));
         nb::gil_scoped_release release;
-        vx::add_points(ops_, a.data(), b.data(), out, n, threads);
+        vx::add_points(ops_, a.data(), b.data(), out, n, engine_.run(threads));
         return result;
     }
     Out neg(const Limbs& a, unsigned threads) const {
         const size_t n = count(a, ops_.words), w = ops_.words;
         u64* out;
-        Out result = limbs(out, shape(n));
-        blocks(n, threads, [&](size_t i, size_t k) { ops_.negate(a.data() + w * i, out + w * i, k); });
+        Out result = engine_.limbs(out, shape(n));
+        nb::gil_scoped_release release;
+        engine_.run(threads).blocks(n, block, [&](size_t i, size_t k) { ops_.negate(a.data() + w * i, out + w * i, k); });
         return result;
     }
     OutFlags valid(const Limbs& points, unsigned threads) const {
         const size_t n = count(points, ops_.words), w = ops_.words;
         bool* out;
-        OutFlags result = flags(out, n);
+        OutFlags result = engine_.flags(out, n);
         nb::gil_scoped_release release;
-        vx::parallel_for(threads, (n + 63) / 64, [&](size_t i, unsigned) {
+        engine_.run(threads).blocks(n, 64, [&](size_t from, size_t k) {
             u8 inside[64];
-            const size_t k = std::min<size_t>(64, n - 64 * i);
-            ops_.valid(points.data() + w * 64 * i, inside, k);
-            for (size_t j = 0; j < k; ++j) out[64 * i + j] = inside[j] != 0;
+            ops_.valid(points.data() + w * from, inside, k);
+            for (size_t j = 0; j < k; ++j) out[from + j] = inside[j] != 0;
         });
         return result;
     }
@@ -250,16 +267,15 @@ public:
         if (larger.size() != n) refuse("as many flags are needed as abscissae");
         u64* out;
         bool* found;
-        Out points = limbs(out, shape(n));
-        OutFlags result = flags(found, n);
+        Out points = engine_.limbs(out, shape(n));
+        OutFlags result = engine_.flags(found, n);
         {
             nb::gil_scoped_release release;
-            vx::parallel_for(threads, (n + 63) / 64, [&](size_t i, unsigned) {
+            engine_.run(threads).blocks(n, 64, [&](size_t from, size_t k) {
                 u8 sign[64], ok[64];
-                const size_t k = std::min<size_t>(64, n - 64 * i);
-                for (size_t j = 0; j < k; ++j) sign[j] = larger.data()[64 * i + j];
-                ops_.lift_x(x.data() + w / 2 * 64 * i, sign, out + w * 64 * i, ok, k);
-                for (size_t j = 0; j < k; ++j) found[64 * i + j] = ok[j] != 0;
+                for (size_t j = 0; j < k; ++j) sign[j] = larger.data()[from + j];
+                ops_.lift_x(x.data() + w / 2 * from, sign, out + w * from, ok, k);
+                for (size_t j = 0; j < k; ++j) found[from + j] = ok[j] != 0;
             });
         }
         return nb::make_tuple(points, result);
@@ -275,12 +291,12 @@ private:
         return out;
     }
 
+    Engine engine_;
     const vx::FieldOps& all_;
     const vx::GroupOps& ops_;
 };
 
-Out ntt(const std::string& isa, const Limbs& values, const Limbs& root, const Limbs& coset, bool shifted, bool inverse, unsigned threads) {
-    const vx::FieldOps& ops = ops_of(isa);
+Out ntt(const Engine& engine, const Limbs& values, const Limbs& root, const Limbs& coset, bool shifted, bool inverse, unsigned threads) {
     const size_t n = count(values, 4);
     size_t log_n = 0;
     while (((size_t)1 << log_n) < n) ++log_n;
@@ -288,9 +304,9 @@ Out ntt(const std::string& isa, const Limbs& values, const Limbs& root, const Li
     expect(root, 1, 4);
     expect(coset, 1, 4);
     u64* out;
-    Out result = limbs(out, {n, 4});
+    Out result = engine.limbs(out, {n, 4});
     nb::gil_scoped_release release;
-    vx::ntt_fr(ops, values.data(), out, log_n, root.data(), shifted ? coset.data() : nullptr, inverse, threads);
+    vx::ntt_fr(engine.ops, values.data(), out, log_n, root.data(), shifted ? coset.data() : nullptr, inverse, engine.run(threads));
     return result;
 }
 
@@ -304,88 +320,80 @@ size_t expect_csr(const Ints& indptr, const Ints& indices, size_t values, size_t
     return rows;
 }
 
-Out csr(const std::string& isa, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
-    const vx::FieldOps& ops = ops_of(isa);
+Out csr(const Engine& engine, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
     const size_t rows = expect_csr(indptr, indices, count(values, 4), count(x, 4));
     u64* out;
-    Out result = limbs(out, {rows, 4});
+    Out result = engine.limbs(out, {rows, 4});
     nb::gil_scoped_release release;
-    vx::parallel_for(threads, (rows + 1023) / 1024, [&](size_t i, unsigned) {
-        const size_t from = 1024 * i, k = std::min<size_t>(1024, rows - from);
-        ops.fr.csr(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
+    engine.run(threads).blocks(rows, 1024, [&](size_t from, size_t k) {
+        engine.ops.fr.csr(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
     });
     return result;
 }
 
-Out csr_int64(const std::string& isa, const Ints& indptr, const Ints& indices, const Ints& values, const Limbs& x, unsigned threads) {
-    const vx::FieldOps& ops = ops_of(isa);
+Out csr_int64(const Engine& engine, const Ints& indptr, const Ints& indices, const Ints& values, const Limbs& x, unsigned threads) {
     const size_t rows = expect_csr(indptr, indices, values.size(), count(x, 4));
     u64* out;
-    Out result = limbs(out, {rows, 4});
+    Out result = engine.limbs(out, {rows, 4});
     nb::gil_scoped_release release;
-    vx::parallel_for(threads, (rows + 255) / 256, [&](size_t i, unsigned) {
-        const size_t from = 256 * i, k = std::min<size_t>(256, rows - from);
-        ops.fr.csr_int64(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
+    engine.run(threads).blocks(rows, 256, [&](size_t from, size_t k) {
+        engine.ops.fr.csr_int64(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
     });
     return result;
 }
 
 // Rows in order, each of which may read what the rows before it made; a chain of dependencies has no use for threads.
-Out products_in_order(const std::string& isa, const Ints& a_indptr, const Ints& a_indices, const Limbs& a_values, const Ints& b_indptr,
+Out products_in_order(const Engine& engine, const Ints& a_indptr, const Ints& a_indices, const Limbs& a_values, const Ints& b_indptr,
                       const Ints& b_indices, const Limbs& b_values, const Ints& targets, const Limbs& x) {
-    const vx::FieldOps& ops = ops_of(isa);
     const size_t columns = count(x, 4), rows = expect_csr(a_indptr, a_indices, count(a_values, 4), columns);
     if (expect_csr(b_indptr, b_indices, count(b_values, 4), columns) != rows || targets.size() != rows)
         refuse("as many rows of a, rows of b and targets are needed");
     for (size_t i = 0; i < rows; ++i)
         if (targets.data()[i] < 0 || targets.data()[i] >= (int64_t)columns) refuse("targets must name elements of x");
     u64* out;
-    Out result = limbs(out, {columns, 4});
+    Out result = engine.limbs(out, {columns, 4});
     nb::gil_scoped_release release;
     std::copy(x.data(), x.data() + 4 * columns, out);
     for (size_t i = 0; i < rows; ++i) {
         u64 left[4], right[4];
-        ops.fr.csr(a_indptr.data() + i, a_indices.data(), a_values.data(), out, left, 1);
-        ops.fr.csr(b_indptr.data() + i, b_indices.data(), b_values.data(), out, right, 1);
-        ops.fr.mul(left, right, out + 4 * targets.data()[i], 1);
+        engine.ops.fr.csr(a_indptr.data() + i, a_indices.data(), a_values.data(), out, left, 1);
+        engine.ops.fr.csr(b_indptr.data() + i, b_indices.data(), b_values.data(), out, right, 1);
+        engine.ops.fr.mul(left, right, out + 4 * targets.data()[i], 1);
     }
     return result;
 }
 
 constexpr size_t line_words = 16, lines_words = line_words * (size_t)vx::bn254::miller_lines;
 
-Out prepare_g2(const std::string& isa, const Limbs& q, unsigned threads) {
-    const vx::PairingOps& ops = ops_of(isa).pairing;
+Out prepare_g2(const Engine& engine, const Limbs& q, unsigned threads) {
+    const vx::PairingOps& ops = engine.ops.pairing;
     const size_t n = count(q, 16);
     u64* out;
-    Out result = limbs(out, {n, (size_t)vx::bn254::miller_lines, 2, 2, 4});
+    Out result = engine.limbs(out, {n, (size_t)vx::bn254::miller_lines, 2, 2, 4});
     nb::gil_scoped_release release;
-    constexpr size_t together = 4;
-    vx::parallel_for(threads, (n + together - 1) / together, [&](size_t i, unsigned) {
-        const size_t from = together * i;
-        ops.lines(q.data() + 16 * from, out + lines_words * from, std::min(together, n - from));
+    engine.run(threads).blocks(n, 4, [&](size_t from, size_t k) {
+        ops.lines(q.data() + 16 * from, out + lines_words * from, k);
     });
     return result;
 }
 
-Out pairing_product(const std::string& isa, const Limbs& p, const Limbs& lines, unsigned threads) {
-    const vx::PairingOps& ops = ops_of(isa).pairing;
+Out pairing_product(const Engine& engine, const Limbs& p, const Limbs& lines, unsigned threads) {
+    const vx::PairingOps& ops = engine.ops.pairing;
     const size_t n = count(p, 8);
     expect(lines, n, lines_words);
     u64* out;
-    Out result = limbs(out, {2, 3, 2, 4});
+    Out result = engine.limbs(out, {2, 3, 2, 4});
     nb::gil_scoped_release release;
     // Few pairs are not worth the squarings of a second loop.
-    const size_t workers = threads ? threads : vx::processors();
-    const size_t group = std::clamp<size_t>((n + workers - 1) / workers, 8, vx::pairs_together);
+    const Run run = engine.run(threads);
+    const size_t group = std::clamp<size_t>((n + run.threads() - 1) / run.threads(), 8, vx::pairs_together);
     const size_t groups = (n + group - 1) / group;
     std::vector<u64> parts(48 * std::max<size_t>(groups, 1));
     ops.miller(nullptr, nullptr, 0, parts.data());
-    vx::parallel_for(threads, groups, [&](size_t g, unsigned) {
-        const size_t from = group * g, k = std::min(group, n - from);
+    run.blocks(n, group, [&](size_t from, size_t k) {
         const u64* rows[vx::pairs_together];
         for (size_t i = 0; i < k; ++i) rows[i] = lines.data() + lines_words * (from + i);
-        ops.miller(p.data() + 8 * from, rows, k, parts.data() + 48 * g);
+        ops.miller(p.data() + 8 * from, rows, k, parts.data() + 48 * (from / group));
     });
     for (size_t g = 1; g < groups; ++g) ops.multiply(parts.data(), parts.data() + 48 * g);
     ops.final(parts.data(), out);
@@ -397,8 +405,9 @@ Out pairing_product(const std::string& isa, const Limbs& p, const Limbs& lines, 
 void bind_field(nb::module_& m) {
     nb::set_leak_warnings(false);  // engines kept in module globals outlive the interpreter's last collection
     m.def("available", &available, "Instruction sets this processor can run, the best last.");
+    nb::class_<Engine>(m, "Engine").def(nb::init<const std::string&>(), nb::arg("isa"));
     nb::class_<Vectors>(m, "Vectors")
-        .def(nb::init<const std::string&, const std::string&>(), nb::arg("isa"), nb::arg("field"))
+        .def(nb::init<const Engine&, const std::string&>(), nb::arg("engine"), nb::arg("field"))
         .def("add", &Vectors::add)
         .def("sub", &Vectors::sub)
         .def("neg", &Vectors::neg)
@@ -413,7 +422,7 @@ void bind_field(nb::module_& m) {
         .def("from_int64", &Vectors::from_int64)
         .def("is_canonical", &Vectors::is_canonical);
     nb::class_<Group>(m, "Group")
-        .def(nb::init<const std::string&, const std::string&>(), nb::arg("isa"), nb::arg("group"))
+        .def(nb::init<const Engine&, const std::string&>(), nb::arg("engine"), nb::arg("group"))
         .def("msm", &Group::msm)
         .def("fixed_base", &Group::fixed_base)
         .def("multiply", &Group::multiply)

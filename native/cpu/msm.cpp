@@ -11,9 +11,6 @@
 #include <cstring>
 #include <vector>
 
-#include "buffer.hpp"
-#include "parallel.hpp"
-
 namespace vx {
 namespace {
 
@@ -62,11 +59,11 @@ u64 bits_from(const u64* s, size_t at, size_t count) {
 // Sums of chains until every bucket has at most one: sums[bucket], prepared points, all zeros where a bucket is empty.
 class Buckets {
 public:
-    Buckets(const GroupOps& group, size_t buckets, unsigned threads)
-        : group_(group), threads_(threads), sums_(buckets * group.words), buckets_(buckets) {
-        parallel_for(threads, (buckets + block - 1) / block, [&](size_t i, unsigned) {
+    Buckets(const GroupOps& group, size_t buckets, const Run& run)
+        : group_(group), run_(run), sums_(run.buffer<u64>(buckets * group.words)), buckets_(buckets) {
+        run.parallel((buckets + block - 1) / block, [&](size_t i) {
             const size_t from = i * block, count = std::min(block, buckets - from);
-            std::memset(sums_.get() + from * group.words, 0, count * group.words * 8);
+            std::memset(sums_.data() + from * group.words, 0, count * group.words * 8);
         });
     }
 
@@ -76,10 +73,10 @@ public:
         for (size_t b = 0; b < buckets_; ++b) cut(chains, b ? ends[b - 1] : 0, ends[b], (u32)b);
         Buffer<u64> sums = add_up(points, items, chains);
         for (std::vector<u32> rest = settle(chains, sums); !rest.empty(); rest = settle(chains, sums)) {
-            sums = add_up(sums.get(), rest.data(), chains);
+            sums = add_up(sums.data(), rest.data(), chains);
         }
     }
-    const u64* sums() const { return sums_.get(); }
+    const u64* sums() const { return sums_.data(); }
 
 private:
     static void cut(std::vector<Chain>& chains, u32 from, u32 end, u32 bucket) {
@@ -96,18 +93,18 @@ private:
     }
     Buffer<u64> add_up(const u64* points, const u32* items, std::vector<Chain>& chains) {
         sort(chains);
-        Buffer<u64> out(chains.size() * group_.words);
+        Buffer<u64> out = run_.buffer<u64>(chains.size() * group_.words);
         const size_t tiles = (chains.size() + group_.tile - 1) / group_.tile;
-        parallel_for(threads_, tiles, [&](size_t tile, unsigned) {
+        run_.parallel(tiles, [&](size_t tile) {
             const size_t from = tile * group_.tile, count = std::min(group_.tile, chains.size() - from);
-            Buffer<u32> start(count), length(count);
+            const Buffer<u32> start = run_.buffer<u32>(count), length = run_.buffer<u32>(count);
             for (size_t i = 0; i < count; ++i) {
                 start[i] = chains[from + i].start;
                 length[i] = chains[from + i].length;
             }
-            Buffer<u8> scratch(group_.scratch);
-            group_.accumulate({points, items, start.get(), length.get(), count, out.get() + from * group_.words},
-                              scratch.get());
+            const Buffer<u8> scratch = run_.buffer<u8>(group_.scratch);
+            group_.accumulate({points, items, start.data(), length.data(), count, out.data() + from * group_.words},
+                              scratch.data());
         });
         return out;
     }
@@ -117,9 +114,9 @@ private:
         for (const Chain& c : chains) ++count[c.bucket];
         std::vector<std::pair<u32, u32>> open;  // bucket, sum
         for (u32 i = 0; i < chains.size(); ++i) {
-            const u64* sum = sums.get() + i * group_.words;
+            const u64* sum = sums.data() + i * group_.words;
             if (count[chains[i].bucket] == 1) {
-                std::memcpy(sums_.get() + chains[i].bucket * group_.words, sum, group_.words * 8);
+                std::memcpy(sums_.data() + chains[i].bucket * group_.words, sum, group_.words * 8);
             } else if (!is_zero(sum, group_.words)) {
                 open.push_back({chains[i].bucket, i});
             }
@@ -135,7 +132,7 @@ private:
     }
 
     const GroupOps& group_;
-    unsigned threads_;
+    const Run& run_;
     Buffer<u64> sums_;
     size_t buckets_;
 };
@@ -145,18 +142,18 @@ private:
 class Digits {
 public:
     // Zero for points at infinity (`points` null: none is).
-    Digits(const FieldOps& ops, const u64* points, size_t words, const u64* scalars, size_t n, unsigned threads)
-        : n_(n), plain_(4 * n), negated_(n) {
+    Digits(const FieldOps& ops, const u64* points, size_t words, const u64* scalars, size_t n, const Run& run)
+        : n_(n), plain_(run.buffer<u64>(4 * n)), negated_(run.buffer<u8>(n)) {
         u64 r[4], zero[4] = {}, one[4] = {1};
         ops.fr.sub(zero, one, r, 1);  // r - 1, then r
         ++r[0];
         const size_t blocks = (n + block - 1) / block;
         std::vector<size_t> longest_of(blocks);
-        parallel_for(threads, blocks, [&](size_t b, unsigned) {
+        run.parallel(blocks, [&](size_t b) {
             const size_t from = b * block, end = std::min(n, from + block);
-            ops.fr.from_montgomery(scalars + 4 * from, plain_.get() + 4 * from, end - from);
+            ops.fr.from_montgomery(scalars + 4 * from, plain_.data() + 4 * from, end - from);
             for (size_t i = from; i < end; ++i) {
-                u64* s = plain_.get() + 4 * i;
+                u64* s = plain_.data() + 4 * i;
                 // A scalar that came unreduced may come out so; counted as zero, it stays within the windows.
                 if (!ops.fr.canonical(s) || (points && is_zero(points + words * i, words))) std::memset(s, 0, 32);
                 negated_[i] = shorten(s, r);
@@ -169,7 +166,7 @@ public:
     // The top window's digit is at most half for this count of windows.
     static size_t windows(size_t bits, size_t c) { return (bits + 2 + c - 1) / c; }
 
-    void cut(size_t c, unsigned threads) {
+    void cut(size_t c, const Run& run) {
         c_ = c;
         windows_ = windows(bits_, c);
         u64 shift[4] = {};
@@ -177,9 +174,9 @@ public:
             const size_t bit = w * c + c - 1;
             shift[bit / 64] |= (u64)1 << (bit % 64);
         }
-        parallel_for(threads, (n_ + block - 1) / block, [&](size_t b, unsigned) {
+        run.parallel((n_ + block - 1) / block, [&](size_t b) {
             for (size_t i = b * block; i < std::min(n_, (b + 1) * block); ++i) {
-                u64* s = plain_.get() + 4 * i;
+                u64* s = plain_.data() + 4 * i;
                 u64 carry = 0;
                 for (int j = 0; j < 4; ++j) s[j] = add_carry(s[j], shift[j], carry);
             }
@@ -188,7 +185,7 @@ public:
     size_t windows() const { return windows_; }
     // Scalar i's digit in window w: magnitude in the high bits, sign in the lowest, 0 for none.
     u32 digit(size_t i, size_t w) const {
-        const u32 bits = (u32)bits_from(plain_.get() + 4 * i, w * c_, c_), half = (u32)1 << (c_ - 1);
+        const u32 bits = (u32)bits_from(plain_.data() + 4 * i, w * c_, c_), half = (u32)1 << (c_ - 1);
         const u32 offset = w + 1 < windows_ ? half : 0;
         const bool below = bits < offset;
         const u32 magnitude = below ? offset - bits : bits - offset;
@@ -207,21 +204,21 @@ struct Sorted {
     std::vector<u32> ends;
 };
 
-Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size_t half, unsigned threads) {
+Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size_t half, const Run& run) {
     std::vector<u32> at((w1 - w0) * half + 1);
     std::vector<Buffer<u32>> cut;
-    for (size_t w = w0; w < w1; ++w) cut.emplace_back(n);
-    parallel_for(threads, w1 - w0, [&](size_t k, unsigned) {
-        u32 *count = at.data() + k * half, *row = cut[k].get();
+    for (size_t w = w0; w < w1; ++w) cut.push_back(run.buffer<u32>(n));
+    run.parallel(w1 - w0, [&](size_t k) {
+        u32 *count = at.data() + k * half, *row = cut[k].data();
         for (size_t i = 0; i < n; ++i) {
             row[i] = digits.digit(i, w0 + k);
             if (row[i] >> 1) ++count[row[i] >> 1];
         }
     });
     for (size_t b = 1; b < at.size(); ++b) at[b] += at[b - 1];
-    Sorted sorted = {Buffer<u32>(at.back()), {}};
-    parallel_for(threads, w1 - w0, [&](size_t k, unsigned) {
-        u32 *next = at.data() + k * half, *row = cut[k].get();
+    Sorted sorted = {run.buffer<u32>(at.back()), {}};
+    run.parallel(w1 - w0, [&](size_t k) {
+        u32 *next = at.data() + k * half, *row = cut[k].data();
         for (u32 i = 0; i < n; ++i) {
             if (row[i] >> 1) sorted.items[next[(row[i] >> 1) - 1]++] = i << 1 | (row[i] & 1);
         }
@@ -234,14 +231,14 @@ Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size
 // Σ_d d·S_d per window by running sums, cut into segments so that there is enough to do side by side.
 class Reduction {
 public:
-    Reduction(const GroupOps& group, size_t windows, size_t c)
-        : group_(group), half_((size_t)1 << (c - 1)), segments_(segments(windows, half_)), length_(half_ / segments_),
-          run_(windows * segments_ * group.words), tot_(windows * segments_ * group.words) {}
+    Reduction(const GroupOps& group, size_t windows, size_t c, const Run& run)
+        : group_(group), run_(run), half_((size_t)1 << (c - 1)), segments_(segments(windows, half_)), length_(half_ / segments_),
+          sum_(run.buffer<u64>(windows * segments_ * group.words)), tot_(run.buffer<u64>(windows * segments_ * group.words)) {}
 
     // Buckets of windows [w0, w1).
-    void run(const u64* sums, size_t w0, size_t w1, unsigned threads) {
-        const size_t wanted = threads ? threads : processors(), tasks = std::min(w1 - w0, wanted);
-        parallel_for(threads, tasks, [&](size_t t, unsigned) {
+    void run(const u64* sums, size_t w0, size_t w1) {
+        const size_t tasks = std::min<size_t>(w1 - w0, run_.threads());
+        run_.parallel(tasks, [&](size_t t) {
             const size_t from = (w1 - w0) * t / tasks, to = (w1 - w0) * (t + 1) / tasks;
             part(sums + from * half_ * group_.words, w0 + from, to - from);
         });
@@ -249,9 +246,9 @@ public:
     void combine(size_t windows, size_t c, u64* out) {
         size_t log_length = 0;
         while ((size_t)1 << log_length < length_) ++log_length;
-        group_.finish(run_.get(), run_.get(), windows * segments_);
-        group_.finish(tot_.get(), tot_.get(), windows * segments_);
-        group_.combine(run_.get(), tot_.get(), segments_, log_length, windows, c, out);
+        group_.finish(sum_.data(), sum_.data(), windows * segments_);
+        group_.finish(tot_.data(), tot_.data(), windows * segments_);
+        group_.combine(sum_.data(), tot_.data(), segments_, log_length, windows, c, out);
     }
 
 private:
@@ -262,21 +259,22 @@ private:
     }
     void part(const u64* sums, size_t first, size_t windows) {
         const size_t words = group_.words, n = windows * segments_;
-        u64 *run = run_.get() + first * segments_ * words, *tot = tot_.get() + first * segments_ * words;
-        Buffer<u64> next(n * words);
-        Buffer<u8> scratch(group_.scratch);
+        u64 *run = sum_.data() + first * segments_ * words, *tot = tot_.data() + first * segments_ * words;
+        const Buffer<u64> next = run_.buffer<u64>(n * words);
+        const Buffer<u8> scratch = run_.buffer<u8>(group_.scratch);
         std::memset(run, 0, n * words * 8);
         std::memset(tot, 0, n * words * 8);
         for (size_t j = length_; j-- > 0;) {
-            for (size_t i = 0; i < n; ++i) std::memcpy(next.get() + i * words, sums + (i * length_ + j) * words, words * 8);
-            group_.add(run, next.get(), run, n, scratch.get());
-            group_.add(tot, run, tot, n, scratch.get());
+            for (size_t i = 0; i < n; ++i) std::memcpy(next.data() + i * words, sums + (i * length_ + j) * words, words * 8);
+            group_.add(run, next.data(), run, n, scratch.data());
+            group_.add(tot, run, tot, n, scratch.data());
         }
     }
 
     const GroupOps& group_;
+    const Run& run_;
     size_t half_, segments_, length_;
-    Buffer<u64> run_, tot_;
+    Buffer<u64> sum_, tot_;
 };
 
 // The window that costs least: per window n additions to buckets and two, half as dear again, for each bucket's reduction.
@@ -295,47 +293,47 @@ size_t choose_window(size_t n, size_t bits) {
 
 }  // namespace
 
-void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u64* scalars, u64* out, size_t n, unsigned threads) {
-    Digits digits(ops, points, group.words, scalars, n, threads);
+void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u64* scalars, u64* out, size_t n, const Run& run) {
+    Digits digits(ops, points, group.words, scalars, n, run);
     if (digits.bits() == 0) {
         std::memset(out, 0, group.words * 8);
         return;
     }
-    Buffer<u64> prepared(n * group.words);
-    parallel_for(threads, (n + block - 1) / block, [&](size_t b, unsigned) {
+    const Buffer<u64> prepared = run.buffer<u64>(n * group.words);
+    run.parallel((n + block - 1) / block, [&](size_t b) {
         const size_t from = b * block * group.words;
-        group.prepare(points + from, prepared.get() + from, std::min(block, n - b * block));
+        group.prepare(points + from, prepared.data() + from, std::min(block, n - b * block));
     });
     const size_t c = choose_window(n, digits.bits()), half = (size_t)1 << (c - 1);
-    digits.cut(c, threads);
+    digits.cut(c, run);
     const size_t windows = digits.windows(), together = std::max<size_t>(1, ((size_t)1 << 26) / n);
-    Reduction reduction(group, windows, c);
+    Reduction reduction(group, windows, c, run);
     for (size_t w0 = 0; w0 < windows; w0 += together) {
         const size_t w1 = std::min(windows, w0 + together);
-        const Sorted sorted = sort_by_bucket(digits, n, w0, w1, half, threads);
-        Buckets buckets(group, (w1 - w0) * half, threads);
-        buckets.run(prepared.get(), sorted.items.get(), sorted.ends);
-        reduction.run(buckets.sums(), w0, w1, threads);
+        const Sorted sorted = sort_by_bucket(digits, n, w0, w1, half, run);
+        Buckets buckets(group, (w1 - w0) * half, run);
+        buckets.run(prepared.data(), sorted.items.data(), sorted.ends);
+        reduction.run(buckets.sums(), w0, w1);
     }
     reduction.combine(windows, c, out);
 }
 
 void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, const u64* scalars, u64* out, size_t n,
-                unsigned threads) {
+                const Run& run) {
     if (is_zero(base, group.words)) {
         std::memset(out, 0, n * group.words * 8);
         return;
     }
-    Digits digits(ops, nullptr, 0, scalars, n, threads);
+    Digits digits(ops, nullptr, 0, scalars, n, run);
     // A table entry costs about as much as fifteen additions from it.
     size_t c = 2;
     const auto cost = [&](size_t bits) { return Digits::windows(digits.bits(), bits) * (n + 15 * ((size_t)1 << (bits - 1))); };
     while (c < 16 && cost(c + 1) < cost(c)) ++c;
-    digits.cut(c, threads);
+    digits.cut(c, run);
     const size_t half = (size_t)1 << (c - 1), windows = digits.windows(), words = group.words;
-    Buffer<u64> table(windows * half * words);
-    parallel_for(threads, windows, [&](size_t w, unsigned) {
-        u64* at = table.get() + w * half * words;
+    const Buffer<u64> table = run.buffer<u64>(windows * half * words);
+    run.parallel(windows, [&](size_t w) {
+        u64* at = table.data() + w * half * words;
         group.table(base, c, w, w + 1, at);
         group.prepare(at, at, half);
     });
@@ -350,22 +348,22 @@ void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, con
             }
             ends.push_back((u32)items.size());
         }
-        Buckets buckets(group, count, threads);
-        buckets.run(table.get(), items.data(), ends);
+        Buckets buckets(group, count, run);
+        buckets.run(table.data(), items.data(), ends);
         group.finish(buckets.sums(), out + from * words, count);
     }
 }
 
-void add_points(const GroupOps& group, const u64* a, const u64* b, u64* out, size_t n, unsigned threads) {
+void add_points(const GroupOps& group, const u64* a, const u64* b, u64* out, size_t n, const Run& run) {
     const size_t tiles = (n + group.tile - 1) / group.tile, words = group.words;
-    parallel_for(threads, tiles, [&](size_t t, unsigned) {
+    run.parallel(tiles, [&](size_t t) {
         const size_t from = t * group.tile, count = std::min(group.tile, n - from);
-        Buffer<u64> left(count * words), right(count * words);
-        Buffer<u8> scratch(group.scratch);
-        group.prepare(a + from * words, left.get(), count);
-        group.prepare(b + from * words, right.get(), count);
-        group.add(left.get(), right.get(), left.get(), count, scratch.get());
-        group.finish(left.get(), out + from * words, count);
+        const Buffer<u64> left = run.buffer<u64>(count * words), right = run.buffer<u64>(count * words);
+        const Buffer<u8> scratch = run.buffer<u8>(group.scratch);
+        group.prepare(a + from * words, left.data(), count);
+        group.prepare(b + from * words, right.data(), count);
+        group.add(left.data(), right.data(), left.data(), count, scratch.data());
+        group.finish(left.data(), out + from * words, count);
     });
 }
 

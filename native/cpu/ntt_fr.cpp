@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "buffer.hpp"
-#include "parallel.hpp"
 
 namespace vx {
 namespace {
@@ -16,8 +14,8 @@ struct Element {
 
 class Transform {
 public:
-    Transform(const FieldOps& ops, size_t log_n, const u64* root, const u64* coset, bool inverse, unsigned threads)
-        : ops_(ops), log_n_(log_n), n_((size_t)1 << log_n), inverse_(inverse), threads_(threads) {
+    Transform(const FieldOps& ops, size_t log_n, const u64* root, const u64* coset, bool inverse, const Run& run)
+        : ops_(ops), log_n_(log_n), n_((size_t)1 << log_n), inverse_(inverse), run_(run) {
         const int64_t one = 1, n = (int64_t)n_;
         ops.fr.from_int64(&one, one_.v, 1);
         std::memcpy(root_.v, root, 32);
@@ -31,9 +29,9 @@ public:
         }
     }
 
-    void run(const u64* in, u64* out) {
+    void transform(const u64* in, u64* out) {
         if (log_n_ < 6) {
-            run_small(in, out);
+            transform_small(in, out);
             return;
         }
         const size_t log_n1 = log_n_ / 2, log_n2 = log_n_ - log_n1, n1 = (size_t)1 << log_n1, n2 = (size_t)1 << log_n2;
@@ -43,23 +41,23 @@ public:
         const Buffer<u64> first = powers(before ? shift_ : one_, inverse_ ? scale_ : one_, n2);
         const Buffer<u64> step = powers(root_, after ? shift_ : one_, n2);
         const Buffer<u64> by_row = powers(power(shift_, before ? n2 : n1), one_, before ? n1 : n2);
-        Buffer<u64> middle(4 * n_);
+        const Buffer<u64> middle = run_.buffer<u64>(4 * n_);
         tiles(n2, n1, [&](size_t begin, size_t end, void* scratch) {
-            ops_.ntt.columns(in, middle.get(), log_n1, log_n2, begin, end, roots1.get(), before ? by_row.get() : nullptr,
-                             first.get(), step.get(), scratch);
+            ops_.ntt.columns(in, middle.data(), log_n1, log_n2, begin, end, roots1.data(), before ? by_row.data() : nullptr,
+                             first.data(), step.data(), scratch);
         });
         tiles(n1, n2, [&](size_t begin, size_t end, void* scratch) {
-            ops_.ntt.rows(middle.get(), out, log_n1, log_n2, begin, end, roots2.get(), after ? by_row.get() : nullptr, scratch);
+            ops_.ntt.rows(middle.data(), out, log_n1, log_n2, begin, end, roots2.data(), after ? by_row.data() : nullptr, scratch);
         });
     }
 
 private:
-    void run_small(const u64* in, u64* out) {
+    void transform_small(const u64* in, u64* out) {
         const Buffer<u64> roots = powers(root_, one_, n_ / 2), shifts = powers(shift_, inverse_ ? scale_ : one_, n_);
         std::memcpy(out, in, 32 * n_);
-        if (coset_ && !inverse_) ops_.fr.mul(out, shifts.get(), out, n_);
-        ops_.ntt.small(out, log_n_, roots.get());
-        if (inverse_) ops_.fr.mul(out, shifts.get(), out, n_);
+        if (coset_ && !inverse_) ops_.fr.mul(out, shifts.data(), out, n_);
+        ops_.ntt.small(out, log_n_, roots.data());
+        if (inverse_) ops_.fr.mul(out, shifts.data(), out, n_);
     }
     Element inverted(const Element& a) const {
         Element out;
@@ -72,34 +70,33 @@ private:
         return out;
     }
     Buffer<u64> powers(const Element& base, const Element& first, size_t n) const {
-        Buffer<u64> out(4 * n);
-        ops_.fr.powers(base.v, first.v, out.get(), n);
+        Buffer<u64> out = run_.buffer<u64>(4 * n);
+        ops_.fr.powers(base.v, first.v, out.data(), n);
         return out;
     }
     // Chunks of whole tiles, enough of them for every thread.
     template <class Body>
     void tiles(size_t count, size_t length, const Body& body) const {
-        const size_t wanted = 4 * (size_t)(threads_ ? threads_ : processors());
+        const size_t wanted = 4 * (size_t)run_.threads();
         const size_t chunk = std::max<size_t>(8, count / wanted / 8 * 8);
-        parallel_for(threads_, (count + chunk - 1) / chunk, [&](size_t i, unsigned) {
-            Buffer<u8> scratch(ops_.ntt.scratch_per_row * length);
-            body(i * chunk, std::min(count, (i + 1) * chunk), scratch.get());
+        run_.blocks(count, chunk, [&](size_t from, size_t columns) {
+            const Buffer<u8> scratch = run_.buffer<u8>(ops_.ntt.scratch_per_row * length);
+            body(from, from + columns, scratch.data());
         });
     }
 
     const FieldOps& ops_;
     size_t log_n_, n_;
     bool inverse_, coset_;
-    unsigned threads_;
+    const Run& run_;
     Element root_, one_, scale_, shift_;
 };
 
 }  // namespace
 
 void ntt_fr(const FieldOps& ops, const u64* in, u64* out, size_t log_n, const u64* root, const u64* coset, bool inverse,
-            unsigned threads) {
-    Transform transform(ops, log_n, root, coset, inverse, threads);
-    transform.run(in, out);
+            const Run& run) {
+    Transform(ops, log_n, root, coset, inverse, run).transform(in, out);
 }
 
 }  // namespace vx

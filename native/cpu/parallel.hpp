@@ -60,11 +60,11 @@ private:
     std::exception_ptr error_;
 };
 
-// A fixed crew of threads, for kernels too short to start threads of their own. Owned by the object whose kernels it
-// runs. `run` may be called from several threads; their jobs take turns. After a fork the child runs alone.
+// A crew of threads, for kernels too short to start threads of their own. Owned by the object whose kernels it runs.
+// `run` may be called from several threads; jobs of more than one thread take turns. After a fork the child runs alone.
 class Pool {
 public:
-    // threads = 0 means one a processor. The threads start with the first job that can use them.
+    // threads = 0 means one a processor. Threads start with the first job that can use them.
     explicit Pool(unsigned threads) : size_(threads == 0 ? processors() : threads) {}
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -89,22 +89,27 @@ public:
     unsigned size() const { return size_; }
 
     // body(task, worker) for every task below count; worker < size() names the thread's own scratch.
-    void run(size_t count, const std::function<void(size_t, unsigned)>& body) {
+    void run(size_t count, const std::function<void(size_t, unsigned)>& body) { run(size_, count, body); }
+
+    // The same on at most `threads` threads, be they more than size().
+    void run(unsigned threads, size_t count, const std::function<void(size_t, unsigned)>& body) {
         TaskQueue queue(count, body);
-        std::lock_guard<std::mutex> turn(turn_);
-        if (size_ == 1 || count < 2 || owner_ != getpid()) {
+        const unsigned wanted = threads < count ? threads : static_cast<unsigned>(count);
+        if (wanted < 2 || owner_ != getpid()) {
             queue.work(0);
             queue.rethrow();
             return;
         }
-        while (crew_.size() + 1 < size_) {
+        std::lock_guard<std::mutex> turn(turn_);
+        while (crew_.size() + 1 < wanted) {
             unsigned worker = static_cast<unsigned>(crew_.size()) + 1;
             crew_.emplace_back([this, worker, seen = job_] { serve(worker, seen); });
         }
         {
             std::lock_guard<std::mutex> lock(mutex_);
             queue_ = &queue;
-            busy_ = static_cast<unsigned>(crew_.size());
+            wanted_ = wanted;
+            busy_ = wanted - 1;
             ++job_;
         }
         wake_.notify_all();
@@ -124,6 +129,9 @@ private:
                 return;
             }
             seen = job_;
+            if (worker >= wanted_) {
+                continue;
+            }
             TaskQueue* queue = queue_;
             lock.unlock();
             queue->work(worker);
@@ -142,24 +150,8 @@ private:
     std::vector<std::thread> crew_;
     TaskQueue* queue_ = nullptr;
     size_t job_ = 0;
-    unsigned busy_ = 0;
+    unsigned wanted_ = 0, busy_ = 0;
     bool closing_ = false;
 };
-
-// body(task, worker) for every task below count on up to `threads` threads (0: one a processor), started for this call.
-inline void parallel_for(unsigned threads, size_t count, const std::function<void(size_t, unsigned)>& body) {
-    unsigned wanted = threads == 0 ? processors() : threads;
-    size_t size = wanted < count ? wanted : count;
-    TaskQueue queue(count, body);
-    std::vector<std::thread> crew;
-    for (unsigned worker = 1; worker < size; ++worker) {
-        crew.emplace_back([&queue, worker] { queue.work(worker); });
-    }
-    queue.work(0);
-    for (std::thread& t : crew) {
-        t.join();
-    }
-    queue.rethrow();
-}
 
 }  // namespace vx

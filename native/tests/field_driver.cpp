@@ -7,7 +7,6 @@
 #include <random>
 #include <vector>
 
-#include "buffer.hpp"
 #include "digest.hpp"
 #include "field_ops.hpp"
 #include "isa.hpp"
@@ -74,21 +73,21 @@ Words base_point(const vx::FieldOps& ops, const vx::GroupOps& group) {
     }
 }
 
-void points(const vx::FieldOps& ops, const vx::GroupOps& group, size_t n, Results& results) {
+void points(const vx::FieldOps& ops, const vx::GroupOps& group, size_t n, const vx::Run& run, Results& results) {
     const Words base = base_point(ops, group);
     Words scalars = random_elements(n, 5), many(n * group.words), out(n * group.words), one(group.words);
-    vx::fixed_base(ops, group, base.data(), scalars.data(), many.data(), n, 2);
+    vx::fixed_base(ops, group, base.data(), scalars.data(), many.data(), n, run);
     results.push_back(many);
     if (n > 3) std::memcpy(many.data() + group.words, many.data() + 2 * group.words, 8 * group.words);
-    vx::msm(ops, group, many.data(), scalars.data(), one.data(), n, 2);
+    vx::msm(ops, group, many.data(), scalars.data(), one.data(), n, run);
     results.push_back(one);
     for (size_t i = 0; i < n; ++i) scalars[4 * i] = 7, scalars[4 * i + 1] = scalars[4 * i + 2] = scalars[4 * i + 3] = 0;
-    vx::msm(ops, group, many.data(), scalars.data(), one.data(), n, 2);
+    vx::msm(ops, group, many.data(), scalars.data(), one.data(), n, run);
     results.push_back(one);
-    vx::add_points(group, many.data(), many.data(), out.data(), n, 2);
+    vx::add_points(group, many.data(), many.data(), out.data(), n, run);
     results.push_back(out);
     group.negate(many.data(), out.data(), n);
-    vx::add_points(group, many.data(), out.data(), out.data(), n, 2);
+    vx::add_points(group, many.data(), out.data(), out.data(), n, run);
     results.push_back(out);
     group.multiply(many.data(), scalars.data(), out.data(), n < 3 ? n : 3);
     results.push_back(out);
@@ -97,13 +96,13 @@ void points(const vx::FieldOps& ops, const vx::GroupOps& group, size_t n, Result
     results.push_back(Words(inside.begin(), inside.end()));
 }
 
-void transforms(const vx::FieldOps& ops, Results& results) {
+void transforms(const vx::FieldOps& ops, const vx::Run& run, Results& results) {
     const Words root28 = limbs(vx::bn254::fr_root, 4), shift = random_elements(1, 8);
     for (size_t log_n : {0, 3, 6, 7, 9}) {
         Words root = root28, in = random_elements((size_t)1 << log_n, 6), out(in.size()), back(in.size());
         for (size_t i = log_n; i < 28; ++i) ops.fr.mul(root.data(), root.data(), root.data(), 1);
-        vx::ntt_fr(ops, in.data(), out.data(), log_n, root.data(), shift.data(), false, 2);
-        vx::ntt_fr(ops, out.data(), back.data(), log_n, root.data(), shift.data(), true, 2);
+        vx::ntt_fr(ops, in.data(), out.data(), log_n, root.data(), shift.data(), false, run);
+        vx::ntt_fr(ops, out.data(), back.data(), log_n, root.data(), shift.data(), true, run);
         results.push_back(out);
         results.push_back(back);
     }
@@ -126,16 +125,18 @@ void pairing(const vx::FieldOps& ops, Results& results) {
 }
 
 Results everything(const vx::FieldOps& ops) {
+    vx::Resources resources;
+    const vx::Run run(resources, 2);
     Results results;
     for (size_t n : {0, 1, 8, 9, 100}) {
         vectors(ops.fr, n, results);
         vectors(ops.fq, n, results);
     }
     for (size_t n : {1, 9, 70}) {
-        points(ops, ops.g1, n, results);
-        points(ops, ops.g2, n, results);
+        points(ops, ops.g1, n, run, results);
+        points(ops, ops.g2, n, run, results);
     }
-    transforms(ops, results);
+    transforms(ops, run, results);
     pairing(ops, results);
     return results;
 }

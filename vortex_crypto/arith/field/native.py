@@ -28,9 +28,9 @@ def _vector(what: str, array: Array, length: int | None = None) -> Array:
 class NativeField:
     """Vector kernels in C++."""
 
-    def __init__(self, isa: str, field: PrimeField) -> None:
+    def __init__(self, engine: Any, field: PrimeField) -> None:
         self.field = field
-        self._native = load().field.Vectors(isa, field.name)
+        self._native = load().field.Vectors(engine, field.name)
         self._one = encode(field, [1])[0]
 
     def _map(self, kernel: Callable[..., Array], threads: int, *operands: Array) -> Array:
@@ -92,9 +92,9 @@ class NativeField:
 class NativeGroup:
     """Kernels of G1 or G2 in C++."""
 
-    def __init__(self, isa: str, group: str, point: tuple[int, ...]) -> None:
+    def __init__(self, engine: Any, group: str, point: tuple[int, ...]) -> None:
         self.point = point
-        self._native = load().field.Group(isa, group)
+        self._native = load().field.Group(engine, group)
 
     def _points(self, points: Array, length: int | None = None) -> Array:
         check_shape("points", points, (length, *self.point))
@@ -153,8 +153,10 @@ class NativeKernels:
         self.isa = isa or have[-1]
         self.name = f"native-{self.isa}"
         self._native: Any = load().field
-        self.fr, self.fq = NativeField(self.isa, FR), NativeField(self.isa, FQ)
-        self.g1, self.g2 = NativeGroup(self.isa, "g1", (2, LIMBS)), NativeGroup(self.isa, "g2", (2, 2, LIMBS))
+        self._engine = self._native.Engine(self.isa)
+        self.fr, self.fq = NativeField(self._engine, FR), NativeField(self._engine, FQ)
+        self.g1 = NativeGroup(self._engine, "g1", (2, LIMBS))
+        self.g2 = NativeGroup(self._engine, "g2", (2, 2, LIMBS))
         self._one = encode(FR, [1])[0]
 
     def ntt(self, values: Array, *, inverse: bool = False, coset: Array | None = None, threads: int = 0) -> Array:
@@ -167,7 +169,7 @@ class NativeKernels:
                 raise InvalidInput("the coset's shift must not be zero")
         root = encode(FR, [fr_root_of_unity(n.bit_length() - 1)])[0]
         shift = self._one if coset is None else np.ascontiguousarray(coset)
-        out: Array = self._native.ntt(self.isa, vector, root, shift, coset is not None, inverse, threads)
+        out: Array = self._native.ntt(self._engine, vector, root, shift, coset is not None, inverse, threads)
         return out
 
     def csr_times_vector(
@@ -193,19 +195,19 @@ class NativeKernels:
     def _checked(self, kernel: Callable[..., Array], arrays: Sequence[NDArray[Any]], *threads: int) -> Array:
         """A kernel that looks at the indices itself, which is faster than NumPy is."""
         try:
-            return kernel(self.isa, *(np.ascontiguousarray(array) for array in arrays), *threads)
+            return kernel(self._engine, *(np.ascontiguousarray(array) for array in arrays), *threads)
         except ValueError as error:
             raise InvalidInput(str(error)) from None
 
     def prepare_g2(self, q: Array, *, threads: int = 0) -> Array:
         check_shape("points of G2", q, (None, 2, 2, LIMBS))
-        lines: Array = self._native.prepare_g2(self.isa, np.ascontiguousarray(q), threads)
+        lines: Array = self._native.prepare_g2(self._engine, np.ascontiguousarray(q), threads)
         return lines
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         check_pairs(p, q)
         lines = np.ascontiguousarray(q) if q.ndim == 5 else self.prepare_g2(q, threads=threads)
-        value: Array = self._native.pairing_product(self.isa, np.ascontiguousarray(p), lines, threads)
+        value: Array = self._native.pairing_product(self._engine, np.ascontiguousarray(p), lines, threads)
         return value
 
     def pairing_check(self, p: Array, q: Array, *, threads: int = 0) -> bool:
