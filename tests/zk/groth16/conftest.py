@@ -1,27 +1,20 @@
-"""The two programs, set up and proved once."""
+"""Programs, set up and proved once."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.zk.groth16.cases import Case, committed_program, plain_program
-from vortex_crypto.zk.groth16.prove import commit, fresh_mask, prove
-from vortex_crypto.zk.groth16.setup import setup
+from tests.zk.groth16.cases import Case, attacked_case, case_of, committed_program, plain_program
 
 
 @pytest.fixture(scope="session")
 def plain() -> Case:
-    program, inputs = plain_program(), {"x": 5, "b": 7}
-    key = setup(program.r1cs)
-    return Case(program, key, inputs, {}, prove(key, program, inputs), {})
+    return case_of(plain_program(), {"x": 5, "b": 7})
 
 
 @pytest.fixture(scope="session")
 def committed() -> Case:
-    program, inputs = committed_program(), {"w": [2, -1], "x": [1, 3]}
-    key, masks = setup(program.r1cs), {"weights": fresh_mask()}
-    published = {"weights": commit(key, program, "weights", inputs, masks["weights"])}
-    return Case(program, key, inputs, masks, prove(key, program, inputs, masks=masks), published)
+    return case_of(committed_program(), {"w": [2, -1], "x": [1, 3]})
 
 
 @pytest.fixture(params=["plain", "committed"])
@@ -29,3 +22,15 @@ def case(request: pytest.FixtureRequest) -> Case:
     """Each of the two."""
     found: Case = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def attacked() -> dict[str, Case]:
+    """The programs under attack by kind, made when they are first asked for."""
+
+    class Cases(dict[str, Case]):
+        def __missing__(self, kind: str) -> Case:
+            self[kind] = attacked_case(kind)
+            return self[kind]
+
+    return Cases()

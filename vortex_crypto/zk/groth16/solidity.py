@@ -100,8 +100,11 @@ def calldata(proof: Proof, public: Sequence[int]) -> bytes:
 
 def signature(key: VerifyingKey) -> str:
     """The signature of the contract's `verify`, of whose Keccak-256 the selector is the first four bytes."""
-    words = _PROOF_WORDS + 2 * (len(key.commitments) + 1 if key.commitments else 0)
-    return f"verify(uint256[{words}]{f',uint256[{key.n_public}]' if key.n_public else ''})"
+    return f"verify(uint256[{_words_of(key)}]{f',uint256[{key.n_public}]' if key.n_public else ''})"
+
+
+def _words_of(key: VerifyingKey) -> int:
+    return _PROOF_WORDS + 2 * (len(key.commitments) + 1 if key.commitments else 0)
 
 
 def _template(name: str) -> Template:
@@ -138,8 +141,8 @@ def _ranges(key: VerifyingKey, ranges: Sequence[tuple[int, int]]) -> list[str]:
 
 
 def _check(key: VerifyingKey, expected: Mapping[str, Array], ranges: Sequence[str]) -> str:
-    """Solidity that refuses unreduced inputs, those out of range, and commitments other than the expected ones."""
-    lines = []
+    """Solidity that refuses trailing bytes, inputs unreduced or out of range, and commitments but the expected ones."""
+    lines = [f"if (msg.data.length != {4 + _WORD * (_words_of(key) + key.n_public)}) revert WrongLength();"]
     if key.n_public:
         lines.append(f"for (uint256 i = 0; i < {key.n_public}; ++i) if (inputs[i] >= {R}) revert ScalarNotBelowR();")
     lines += ranges
@@ -176,12 +179,12 @@ def _statement(key: VerifyingKey) -> list[str]:
         if place >= key.n_public:
             lines += _challenge("seed", transcript.CHALLENGE, place - key.n_public)
             scalar = "scalar"
-        lines.append(f"ok := and(ok, accumulate({_at('p', _STATEMENT)}, {x:#066x}, {y:#066x}, {scalar}))")
+        lines.append(f"accumulate({_at('p', _STATEMENT)}, {x:#066x}, {y:#066x}, {scalar})")
     return lines
 
 
 def _challenge(seed: str, kind: int, index: int) -> list[str]:
-    return [f"fine, scalar := challenge(h, {seed}, {kind}, {index})", "ok := and(ok, fine)"]
+    return [f"scalar := challenge(h, {seed}, {kind}, {index})"]
 
 
 def _committed(key: VerifyingKey) -> dict[str, str]:
@@ -219,7 +222,7 @@ def _coordinates(offset: int) -> str:
 
 def _append(count: int, commitments: int) -> list[str]:
     target = _at("p", _STATEMENT)
-    return [f"ok := and(ok, append({target}, {_coordinates(commitments + _POINT * k)}))" for k in range(count)]
+    return [f"append({target}, {_coordinates(commitments + _POINT * k)})" for k in range(count)]
 
 
 def _fold(count: int, commitments: int) -> list[str]:
@@ -231,5 +234,5 @@ def _fold(count: int, commitments: int) -> list[str]:
         if k:
             lines.append(f"power := mulmod(power, scalar, {R})")
         target = _at("p", _FOLDED + k * _PAIR)
-        lines.append(f"ok := and(ok, multiply({target}, {_coordinates(commitments + _POINT * k)}, power))")
+        lines.append(f"multiply({target}, {_coordinates(commitments + _POINT * k)}, power)")
     return lines

@@ -10,6 +10,9 @@ contract $name {
     /// @notice Whether one party made the key, who can then forge proofs.
     bool public constant INSECURE = $insecure;
 
+    /// @notice Something follows the arguments: a proof has one encoding.
+    error WrongLength();
+
     /// @notice An input is not below r: it would be a second name for another one.
     error ScalarNotBelowR();
 
@@ -22,21 +25,24 @@ contract $name {
     /// @param proof A.x, A.y, B.x.c1, B.x.c0, B.y.c1, B.y.c0, C.x, C.y
     /// @return valid whether the proof shows the statement; what is malformed reverts
     function verify(uint256[8] calldata proof$parameter) external view returns (bool valid) {
-        bool ok = true;
 $check
         assembly ("memory-safe") {
-            // A call to an address without a precompile succeeds, and returns nothing: a chain may lack one.
-            function returned(size, success) -> fine {
-                fine := and(success, eq(returndatasize(), size))
+            // At the first call that fails: it has spent what gas it was given, and the next would do the same. A call to
+            // an address without a precompile succeeds, and returns nothing: a chain may lack one.
+            function returned(size, success) {
+                if iszero(and(success, eq(returndatasize(), size))) {
+                    mstore(0, 0xb8fedf87) // InvalidPoint()
+                    revert(0x1c, 0x04)
+                }
             }
 
             // The sum at s becomes sum + scalar * (x, y); three words after it are scratch.
-            function accumulate(s, x, y, scalar) -> fine {
+            function accumulate(s, x, y, scalar) {
                 mstore(add(s, 0x40), x)
                 mstore(add(s, 0x60), y)
                 mstore(add(s, 0x80), scalar)
-                fine := returned(0x40, staticcall(gas(), 7, add(s, 0x40), 0x60, add(s, 0x40), 0x40))
-                fine := and(fine, returned(0x40, staticcall(gas(), 6, s, 0x80, s, 0x40)))
+                returned(0x40, staticcall(gas(), 7, add(s, 0x40), 0x60, add(s, 0x40), 0x40))
+                returned(0x40, staticcall(gas(), 6, s, 0x80, s, 0x40))
             }
 
             // One product of pairings: e(A, B) e(alpha, -beta) e(statement, -gamma) e(C, -delta) = 1
@@ -45,9 +51,8 @@ $statement
             calldatacopy(p, proof, 0xc0)
             calldatacopy(add(p, 0x240), add(proof, 0xc0), 0x40)
 $constants
-            ok := and(ok, returned(0x20, staticcall(gas(), 8, p, 0x300, p, 0x20)))
+            returned(0x20, staticcall(gas(), 8, p, 0x300, p, 0x20))
             valid := eq(mload(p), 1)
         }
-        if (!ok) revert InvalidPoint();
     }
 }
