@@ -51,6 +51,7 @@ class Capabilities:
         key_budget: bytes of memory all switching keys together may take.
         plaintext_budget: bytes that encoded plaintexts may take between runs; those beyond it are encoded in each run.
         protects: its ciphertexts hide what is in them; False of a simulation.
+        centred_digits: its key switching takes digits around zero, which adds the same noise to all slots.
         bootstraps: parameter sets it bootstraps with; none if it cannot.
     """
 
@@ -62,6 +63,7 @@ class Capabilities:
     key_budget: int = 1600 << 20
     plaintext_budget: int = 0
     protects: bool = True
+    centred_digits: bool = True
     bootstraps: tuple[BootstrapSet, ...] = ()
 
 

@@ -282,7 +282,7 @@ class TensealBackend:
     """The roster's entry."""
 
     name: str = "tenseal"
-    capabilities: Capabilities = Capabilities(max_log_n=15)  # noqa: RUF009
+    capabilities: Capabilities = Capabilities(max_log_n=15, centred_digits=False)  # noqa: RUF009
 
     def client(self, parameters: Parameters, needs: Needs) -> TensealClient:
         from vortex_crypto.fhe.backends.tenseal_client import TensealClient

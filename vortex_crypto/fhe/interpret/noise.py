@@ -50,12 +50,21 @@ class Error:
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Standard deviations, in slots, of what operations add under given parameters."""
+    """Standard deviations, in slots, of what operations add under given parameters.
+
+    Attributes:
+        parameters: the parameters.
+        slots: of the circuit.
+        generator: of the group that orders the slots.
+        bootstrapping: how bootstraps are made, if there are any.
+        centred: key-switching digits lie around zero, and not in [0, q).
+    """
 
     parameters: Parameters
     slots: int
     generator: int = 3
     bootstrapping: Bootstrapping | None = None
+    centred: bool = True
 
     @cached_property
     def bootstrap(self) -> BootstrapNoise:
@@ -72,7 +81,7 @@ class NoiseModel:
     def ones(self) -> Vector:
         """|u(zeta)|^2 / N in every slot for u = 1 + X + ... + X^(N-1), mean over the repetitions, shape [slots].
 
-        Digits lie in [0, q) and not around zero, so switching adds q / 2 times u times the key's error. With
+        Where digits lie in [0, q), switching adds q / 2 times u times the key's error. With
         zeta^N = -1, u(zeta) = 2 / (1 - zeta), which is large in the few slots whose root is near 1.
         """
         degree = self.parameters.ring_degree
@@ -104,7 +113,8 @@ class NoiseModel:
         ratio = (
             self.parameters.ring_degree * ERROR_DEVIATION**2 * size * digits / float(math.prod(self.parameters.p)) ** 2
         )
-        variance = ratio * (ROUNDING + self.ones / 4) + self._division()
+        shifted = np.zeros(self.slots) if self.centred else self.ones / 4
+        variance = ratio * (ROUNDING + shifted) + self._division()
         return np.sqrt(self.slots * variance) / scale
 
     def plain(self, scale: float, vector: bool) -> float:
@@ -124,6 +134,7 @@ def predict(
     bootstrapping: Bootstrapping | None = None,
     samples: Mapping[str, Vector] | None = None,
     trials: int = 4,
+    centred: bool = True,
 ) -> dict[str, Error]:
     """The error of each output of a lowered circuit.
 
@@ -134,10 +145,11 @@ def predict(
         samples: typical inputs, [slots] each; without, uniform in the inputs' bounds. Where the circuit promises a
             bound and a sample breaks it, the value is clipped to it.
         trials: runs to take the mean over.
+        centred: of the back end's key-switching digits.
     """
     circuit = inline(circuit)
     states = levels(circuit)
-    model = NoiseModel(parameters, circuit.slots, bootstrapping=bootstrapping)
+    model = NoiseModel(parameters, circuit.slots, bootstrapping=bootstrapping, centred=centred)
     squares: dict[str, float] = {name: 0.0 for name, _ in circuit.outputs}
     largest = dict(squares)
     for trial in range(trials):
@@ -151,6 +163,19 @@ def predict(
         name: Error(math.sqrt(square), max(4 * largest[name], tail * math.sqrt(square)))
         for name, square in squares.items()
     }
+
+
+def profile(
+    circuit: Circuit, model: NoiseModel, samples: Mapping[str, Vector], *, trials: int = 16
+) -> dict[str, Vector]:
+    """The deviation of each slot of each output, shape [slots]: `predict` slot by slot, for given inputs."""
+    circuit = inline(circuit)
+    states = levels(circuit)
+    squares: dict[str, Vector] = {name: np.zeros(circuit.slots) for name, _ in circuit.outputs}
+    for trial in range(trials):
+        for name, error in _run(circuit, model, states, samples, np.random.default_rng(trial)).items():
+            squares[name] += error**2 / trials
+    return {name: np.sqrt(square) for name, square in squares.items()}
 
 
 def perturb(
