@@ -1,16 +1,9 @@
 // Vectors over Fr and Fq in Montgomery form, transforms and sparse products over Fr (vortex_crypto/arith/field/kernels.py
 // defines what each computes). Vectors have n elements; a step of 0 stands for one element that serves all places.
-#include <device.hpp>
+#include <elements.hpp>
 #include <pass.hpp>
-#include "vortex/bn254.hpp"
-#include "vortex/carry_chain.hpp"
 
 namespace vx {
-
-using Fr = Fp<bn254::FrModulus, CarryChainCore>;
-using Fq = Fp<bn254::FqModulus, CarryChainCore>;
-
-#define VX_EACH(i) for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (u64)gridDim.x * blockDim.x)
 
 constexpr u32 sum_threads = 256, fr_tile = 1024;
 

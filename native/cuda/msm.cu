@@ -1,102 +1,71 @@
-// Multi-scalar multiplication over G1 by Pippenger's buckets, with signed digits and a sort in place of atomics.
-//
-// A scalar is sum_w d_w 2^(c w), d_w in [-2^(c-1), 2^(c-1)]. Slot w buckets + |d_w| collects the points with that digit in
-// that window, buckets = 2^(c-1) + 1; the first slot of a window is for digits of zero and stays unused.
-#include <device.hpp>
-#include "vortex/carry_chain.hpp"
-#include "vortex/curve.hpp"
+// What sums over points have in common in both groups: scalars, digits, and the buckets' places (native/cuda/msm.hpp).
+#include <msm.hpp>
 
 namespace vx {
 
-using Fq = Fp<bn254::FqModulus, CarryChainCore>;
-using Point = Affine<Fq>;
-using Sum = Jacobian<Fq>;
-
-constexpr u32 reduce_threads = 64;
+constexpr u32 length_threads = 256;
 
 }  // namespace vx
 
 using namespace vx;
 
-// slots, negative [windows, n] of plain scalars [n, 4].
-VX_KERNEL(256) msm_digits(u32* slots, u8* negative, const u64* scalars, u64 n, u32 c, u32 windows) {
-    const u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n) return;
-    const u32 half = 1u << (c - 1), buckets = half + 1;
-    u32 carry = 0;
-    for (u32 w = 0; w < windows; ++w) {
-        const u32 bit = w * c, limb = bit / 64, shift = bit % 64;
-        u64 word = limb < 4 ? scalars[4 * i + limb] >> shift : 0;
-        if (shift + c > 64 && limb < 3) word |= scalars[4 * i + limb + 1] << (64 - shift);
-        const u32 digit = (u32)(word & ((1u << c) - 1)) + carry;
-        carry = digit > half;
-        slots[w * n + i] = w * buckets + (carry ? (1u << c) - digit : digit);
-        negative[w * n + i] = (u8)carry;
-    }
-}
-
-// starts[s], s <= count: how many entries have a slot below s. `order` sorts `slots`, of `total` entries.
-VX_KERNEL(256) msm_starts(u64* starts, const u32* slots, const u64* order, u64 total, u64 count) {
-    const u64 s = (u64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (s > count) return;
-    u64 low = 0, high = total;
-    while (low < high) {
-        const u64 middle = (low + high) / 2;
-        if (slots[order[middle]] < s) low = middle + 1;
-        else high = middle;
-    }
-    starts[s] = low;
-}
-
-// Bucket accumulation: a thread a slot.
-VX_KERNEL(128) msm_accumulate(Sum* sums, const Point* points, const u64* order, const u8* negative, const u64* starts,
-                              u64 n, u64 count, u32 buckets) {
-    const u64 s = (u64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (s >= count) return;
-    Sum total = Sum::infinity();
-#pragma unroll 1
-    for (u64 k = starts[s]; s % buckets && k < starts[s + 1]; ++k) {
-        const u64 entry = order[k];
-        Point point = points[entry % n];
-        if (negative[entry]) point.y = -point.y;
-        total = total.plus(point);
-    }
-    sums[s] = total;
-}
-
-// Bucket reduction: bits[w c + k] is the sum of the buckets of window w whose number has bit k, so that
-// sum_b b B_b = sum_k 2^k bits[w c + k]. A block for each; its threads add their buckets, then one another's sums. Both in
-// one loop, since every addition in line costs the compiler seconds.
-VX_KERNEL(64) msm_reduce(Sum* bits, const Sum* sums, u32 buckets, u32 c) {
-    __shared__ Sum parts[reduce_threads];
-    const u32 window = blockIdx.x / c, bit = blockIdx.x % c, runs = (buckets + reduce_threads - 1) / reduce_threads;
-    u32 half = reduce_threads / 2;
-    Sum total = Sum::infinity();
-#pragma unroll 1
-    for (u32 step = 0; half; ++step) {
-        Sum other = Sum::infinity();
-        if (step < runs) {
-            const u32 b = step * reduce_threads + threadIdx.x;
-            if (b < buckets && (b >> bit & 1)) other = sums[(u64)window * buckets + b];
-        } else {
-            parts[threadIdx.x] = total;
-            __syncthreads();
-            if (threadIdx.x < half) other = parts[threadIdx.x + half];
-            __syncthreads();
-            half /= 2;
+// Scalars in Montgomery form as the smaller of s and r - s, with a flag for the latter; longest[block] is the greatest
+// bit length among those of the block.
+VX_KERNEL(256) msm_scalars(u64* magnitudes, u8* negative, u32* longest, const Fr* scalars, u64 n) {
+    __shared__ u32 lengths[length_threads];
+    const u64 r[4] = {bn254::FrModulus::p(0), bn254::FrModulus::p(1), bn254::FrModulus::p(2), bn254::FrModulus::p(3)};
+    u32 length = 0;
+    VX_EACH(i) {
+        const Fr plain = scalars[i].plain();
+        u64 opposite[4], difference[4];
+        sub_limbs(opposite, r, plain.v);
+        const bool below = sub_limbs(difference, opposite, plain.v);
+        negative[i] = (u8)below;
+        for (u32 j = 0; j < 4; ++j) {
+            const u64 limb = below ? opposite[j] : plain.v[j];
+            magnitudes[4 * i + j] = limb;
+            for (u32 bits = 0; bits < 64 && limb >> bits; ++bits) length = length > 64 * j + bits + 1 ? length : 64 * j + bits + 1;
         }
-        total = total.plus(other);
     }
-    if (threadIdx.x == 0) bits[blockIdx.x] = total;
+    lengths[threadIdx.x] = length;
+    __syncthreads();
+    for (u32 half = length_threads / 2; half; half /= 2) {
+        if (threadIdx.x < half && lengths[threadIdx.x + half] > lengths[threadIdx.x]) lengths[threadIdx.x] = lengths[threadIdx.x + half];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) longest[blockIdx.x] = lengths[0];
 }
 
-// Window combination by one thread: sum_i 2^i bits[i]. Doubling is the addition of a point to itself, in line once.
-VX_KERNEL(1) msm_combine(Point* out, const Sum* bits, u32 count) {
-    Sum total = Sum::infinity();
-#pragma unroll 1
-    for (u32 step = 2 * count; step-- > 0;) {
-        const Sum other = step & 1 ? total : bits[step / 2];
-        total = total.plus(other);
+// slots, negative [windows, n]: one more than the bucket, or 0 for digits of zero.
+VX_KERNEL(256) msm_digits(u32* slots, u8* negative, const u64* magnitudes, const u8* signs, u64 n, u32 c, u32 windows) {
+    VX_EACH(i) {
+        Digits digits{magnitudes + 4 * i, c, 0};
+        for (u32 w = 0; w < windows; ++w) {
+            bool below;
+            const u32 digit = digits.next(w, below);
+            slots[w * n + i] = digit ? (w << (c - 1)) + digit : 0;
+            negative[w * n + i] = (u8)(below != (bool)signs[i]);
+        }
     }
-    out[0] = total.affine();
+}
+
+// starts[b], b <= count: how many of the sorted entries belong to buckets below b. `order`, of `total` entries, sorts those
+// slots that are not zero.
+VX_KERNEL(256) msm_starts(u64* starts, const u32* slots, const u64* order, u64 total, u64 count) {
+    const u64 n = count + 1;
+    VX_EACH(b) {
+        u64 low = 0, high = total;
+        while (low < high) {
+            const u64 middle = (low + high) / 2;
+            if (slots[order[middle]] <= b) low = middle + 1;
+            else high = middle;
+        }
+        starts[b] = low;
+    }
+}
+
+// counts[s + 1] = how many runs of at most `length` places cover segment s, and counts[0] = 0.
+VX_KERNEL(256) msm_runs(u64* counts, const u64* starts, u64 count, u32 length) {
+    const u64 n = count + 1;
+    VX_EACH(s) counts[s] = s ? (starts[s] - starts[s - 1] + length - 1) / length : 0;
 }

@@ -6,6 +6,7 @@
 
 #define VX_KERNEL(threads) extern "C" void
 #define __device__
+#define __noinline__ __attribute__((noinline))
 #define __forceinline__ inline __attribute__((always_inline))
 // A section of their own, so that their symbols, with sizes, are found again; and before each array some room that belongs
 // to none (-fno-toplevel-reorder keeps it there).

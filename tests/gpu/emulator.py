@@ -34,6 +34,17 @@ class EmulatorError(AssertionError):
     """What the emulator saw: an access out of bounds, a race, a divergent barrier."""
 
 
+class Resident(np.ndarray):
+    """An array of the emulated device: it mixes with NumPy's no more than CuPy's arrays do."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if any(type(x) is np.ndarray and x.ndim for x in inputs):
+            raise TypeError("Unsupported type numpy.ndarray beside an array of the device")
+        plain = [x.view(np.ndarray) if isinstance(x, Resident) else x for x in inputs]
+        result = getattr(ufunc, method)(*plain, **keywords)
+        return result.view(Resident) if isinstance(result, np.ndarray) else result
+
+
 class Emulator:
     """`vortex_crypto.gpu.device.Device` on the processor."""
 
@@ -44,31 +55,41 @@ class Emulator:
         self._shared = [(base + at, size, 4) for at, size in _shared_arrays(library)]
 
     def owns(self, array: Any) -> bool:
-        return False
+        return isinstance(array, Resident)
 
     def upload(self, array: Any) -> Any:
-        return np.ascontiguousarray(array)
+        return np.array(array, order="C", copy=None if self.owns(array) else True).view(Resident)
 
     def download(self, array: Any) -> Any:
-        return array
+        assert self.owns(array), "what is downloaded is on the device"
+        return np.array(array.view(np.ndarray), order="C")
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Filled with ones, so that a place no thread writes shows."""
-        return np.frombuffer(b"\xff" * (int(np.prod(shape)) * np.dtype(dtype).itemsize), dtype).reshape(shape).copy()
+        ones = np.frombuffer(b"\xff" * (int(np.prod(shape)) * np.dtype(dtype).itemsize), dtype)
+        return ones.reshape(shape).copy().view(Resident)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        return np.zeros(shape, dtype)
+        return np.zeros(shape, dtype).view(Resident)
 
-    def argsort(self, keys: Any) -> Any:
+    def order(self, keys: Any) -> Any:
         """Equal keys in reverse, since nobody may count on their order."""
-        return len(keys) - 1 - np.argsort(keys[::-1], kind="stable")
+        plain = keys.view(np.ndarray)
+        places = np.flatnonzero(plain)[::-1]
+        return places[np.argsort(plain[places], kind="stable")].view(Resident)
+
+    def running_sums(self, counts: Any) -> Any:
+        return np.cumsum(counts.view(np.ndarray), dtype=np.uint64).view(Resident)
 
     def launch(self, kernel: str, grid: tuple[int, int, int], *arguments: Any) -> None:
+        assert grid[0] < 1 << 31, f"{kernel}: a grid of {grid}"
+        assert max(grid[1:]) < 1 << 16, f"{kernel}: a grid of {grid}"
         if 0 in grid:
             return
         slots, arrays = [], []
         for value in arguments:
             if isinstance(value, np.ndarray):
+                assert self.owns(value), f"{kernel} is given an array of the host"
                 assert value.flags.c_contiguous, f"{kernel} is given an array that is not contiguous"
                 arrays.append((value.ctypes.data, value.nbytes, min(value.itemsize, 4)))
                 slots.append(ctypes.c_uint64(value.ctypes.data))

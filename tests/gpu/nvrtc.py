@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vortex_crypto.gpu import sources
 
+BUILT = Path(__file__).parents[2] / "build" / "nvrtc"
 ARCHITECTURES = ("sm_80", "sm_90")
 _ENTRY = re.compile(
     r"Compiling entry function '(\w+)' for '\w+'\n[^\n]*\n"
@@ -30,10 +35,20 @@ class Compiled:
 
 @lru_cache(maxsize=16)
 def compile_file(file: str, architecture: str) -> Compiled:
-    """Compile one of `sources.FILES`; skips the test where the wheels are missing."""
+    """Compile one of `sources.FILES`, once for equal sources; skips the test where the wheels are missing."""
     nvrtc = pytest.importorskip(
         "cuda.bindings.nvrtc", reason="the wheels cuda-bindings and nvidia-cuda-nvrtc are missing"
     )
+    made = BUILT / f"{Path(file).stem}.{architecture}.{sources.digest()}.{version('nvidia-cuda-nvrtc')}.json"
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_text(json.dumps(asdict(_compile(nvrtc, file, architecture))))
+    return Compiled(**json.loads(made.read_text()))
+
+
+def _compile(nvrtc: Any, file: str, architecture: str) -> Compiled:
     _, program = nvrtc.nvrtcCreateProgram(sources.text(file).encode(), file.encode(), 0, [], [])
     options = [f"--gpu-architecture={architecture}", "--ptxas-options=-v", *sources.options()]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])

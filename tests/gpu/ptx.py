@@ -11,7 +11,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ENTRY = re.compile(r"\.visible \.entry (\w+)\((.*?)\)\n(?:\.\w+ [\d, ]+\n)*\{(.*?)\n\}", re.DOTALL)
+_FUNCTION = re.compile(
+    r"^\.(?:visible \.entry|func)\s+(?:\((?P<result>[^)]*)\)\s+)?(?P<name>\w+)\((?P<parameters>.*?)\)\n"
+    r"(?:\.\w+ [\d, ]+\n)*\{(?P<body>.*?)\n\}\n",
+    re.DOTALL | re.MULTILINE,
+)
+_CONSTANT = re.compile(r"^\.global \.align (\d+) \.b8 ([\w$]+)\[(\d+)\](?: = (\{[^}]*\}))?;", re.MULTILINE)
+_PARAMETER = re.compile(r"\.param (?:\.align \d+ )?\.(\w+) (?:\.ptr [^%\n]*? )?(\w+)(?:\[(\d+)\])?")
 _REGISTER = {"pred": "bool", "b16": "uint16_t", "b32": "uint32_t", "b64": "uint64_t", "f64": "double"}
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _INFIX = {"add": "+", "sub": "-", "and": "&", "or": "|", "xor": "^", "div": "/", "rem": "%"}
@@ -57,6 +63,7 @@ static inline uint64_t insert(uint64_t a, uint64_t b, uint32_t at, uint32_t leng
 
 
 _KIND = {"p": "pred", "rs": "b16", "r": "b32", "rd": "b64", "fd": "f64"}
+_LINKAGE = {True: 'extern "C"', False: "static"}
 CARRY = "[[maybe_unused]] bool carry = false, unused;"
 
 
@@ -97,12 +104,14 @@ class _Kernel:
         found = re.fullmatch(r"\[([%\w]+)(?:\+(-?\d+))?\]", operand)
         if found is None:
             raise UnknownPtx(f"{self.name}: address {operand}")
+        if space == "param":
+            return f"(uint64_t)&{found[1]} + {found[2] or 0}"
         base = f"{self.value(found[1])} + ({found[2] or 0})"
         return f"(uint64_t){self.shared} + {base}" if space == "shared" else base
 
     def memory(self, parts: list[str], operands: list[str]) -> str:
         space, kind = parts[1], _type(parts[-1])
-        vector, judged = "v2" in parts, "false" if parts[1] == "local" else "true"
+        vector, judged = "v2" in parts, "false" if space in ("local", "param") else "true"
         place, data = (operands[1], operands[0]) if parts[0] == "ld" else (operands[0], operands[1])
         at, names, size = self.address(place, space), data.strip("{}").split(", "), int(parts[-1][1:]) // 8
         if len(names) != (2 if vector else 1):
@@ -185,21 +194,28 @@ class _Kernel:
             return f"({self.value(sources[0], kind)}) >> (({count}) < {bits} ? ({count}) : {bits - 1})"
         return f"({count}) < {bits} ? ({self.value(sources[0], kind)}) {operator} ({count}) : 0"
 
+    def call(self, rest: str) -> str:
+        """Parameters and results are storage of the caller, given by reference."""
+        found = re.fullmatch(r"(?:\( ?(\w+) ?\), )?(\w+)(?:, \( ?([\w, ]*?) ?\))?", rest)
+        if found is None:
+            raise UnknownPtx(f"{self.name}: call {rest}")
+        return f"{found[2]}({', '.join(name for name in (found[1], found[3]) if name)});"
+
     def statement(self, line: str, number: int) -> str:
         guard = re.match(r"@(!?)%(\w+)\s+", line)
         condition = f"if ({guard[1]}{guard[2]}) " if guard else ""
         op, _, rest = line[guard.end() if guard else 0 :].partition(" ")
         parts, operands = op.split("."), re.split(r",\s+(?![^{]*\})", rest.strip()) if rest.strip() else []
+        if parts[0] == "assembly":
+            return f"assembly_{parts[1]}({', '.join(operands)});"
         if parts[0] == "call":
-            return f"{operands[0]}({', '.join(operands[1:])});"
+            return self.call(rest)
         if parts[0] == "bra":
             return f"{condition}goto {operands[0].lstrip('$')};"
         if parts[0] == "ret":
             return f"{condition}return;"
         if parts[:2] == ["bar", "sync"]:
             return f"{condition}barrier({number});"
-        if parts[:2] == ["ld", "param"]:
-            return f"{operands[0][1:]} = {operands[1].strip('[]')};"
         if parts[0] in ("ld", "st"):
             return f"{condition}{{ {self.memory(parts, operands)} }}"
         return f"{condition}{operands[0][1:]} = {self.expression(parts, operands[1:])};"
@@ -208,20 +224,35 @@ class _Kernel:
 def translate(ptx: str) -> str:
     """The kernels of a PTX module as C++ functions of the same names, without `PRELUDE`.
 
-    What `.func` and global variables say outside of kernels is left out: a kernel that names them does not compile.
+    Of global variables, tables of constants are taken over; a kernel that names another does not compile.
     """
+    tables = [
+        f"alignas({align}) static const unsigned char {name}[{size}] = {values or '{}'};"
+        for align, name, size, values in _CONSTANT.findall(ptx)
+    ]
     blocks: dict[str, str] = {}
-    entries = [_entry(*match.groups(), blocks) for match in _ENTRY.finditer(ptx)]
-    return "\n".join([*blocks.values(), *entries])
+    functions = [_function(match, blocks) for match in _FUNCTION.finditer(ptx)]
+    declared = [f"{head};" for head, _ in functions]
+    return "\n".join([*tables, *declared, *blocks.values(), *(f"{head} {body}" for head, body in functions)])
 
 
-def _entry(name: str, parameters: str, body: str, blocks: dict[str, str]) -> str:
-    kernel = _Kernel(name)
-    arguments = re.findall(r"\.param \.(\w+) (?:\.ptr [^%\n]*? )?(\w+)", parameters)
-    body = _ASSEMBLY.sub(lambda block: _called(block[1], blocks), body)
-    head, code = _statements(kernel, re.sub(r"//[^\n]*", "", body))
-    signature = ", ".join(f"{_type(kind)} {argument}" for kind, argument in arguments)
-    return f'extern "C" void {name}({signature}) {{\n' + "\n".join([CARRY, *head, *code]) + "\n}"
+def _function(found: re.Match[str], blocks: dict[str, str]) -> tuple[str, str]:
+    """The head of a kernel or of a function that kernels call, and its body."""
+    entry = found[0].startswith(".visible .entry")
+    storage = _PARAMETER.findall(f"{found['result'] or ''} {found['parameters']}")
+    signature = ", ".join(_storage(*parameter, reference="" if entry else "&") for parameter in storage)
+    kernel = _Kernel(found["name"])
+    body = _ASSEMBLY.sub(lambda block: _called(block[1], blocks), found["body"])
+    code = _statements(kernel, re.sub(r"//[^\n]*", "", body))
+    head = f"{_LINKAGE[entry]} void {kernel.name}({signature})"
+    return head, "{\n" + "\n".join([CARRY, *code]) + "\n}"
+
+
+def _storage(kind: str, name: str, size: str, *, reference: str = "") -> str:
+    """Parameters of that kind, of `size` bytes if they are an array."""
+    if not size:
+        return f"{_type(kind)}{reference} {name}"
+    return f"unsigned char ({reference}{name})[{size}]" if reference else f"alignas(16) unsigned char {name}[{size}]"
 
 
 def _called(block: str, blocks: dict[str, str]) -> str:
@@ -232,27 +263,29 @@ def _called(block: str, blocks: dict[str, str]) -> str:
     kinds = [_KIND[register.rstrip("0123456789")] for register in registers]
     key = f"{kinds}{' '.join(text.split())}"
     if key not in blocks:
-        _, code = _statements(_Kernel("inline assembly"), text)
+        code = _statements(_Kernel("inline assembly"), text)
         signature = ", ".join(f"{_REGISTER[kind]}& x{i}" for i, kind in enumerate(kinds))
         body = "\n".join([CARRY, *code])
         blocks[key] = f"[[gnu::noinline]] static void assembly_{len(blocks)}({signature}) {{\n{body}\n}}"
-    return f"call assembly_{list(blocks).index(key)}, {', '.join(registers)};"
+    return f"assembly.{list(blocks).index(key)} {', '.join(registers)};"
 
 
-def _statements(kernel: _Kernel, body: str) -> tuple[list[str], list[str]]:
-    """Declarations and statements."""
-    head, code = [], []
+def _statements(kernel: _Kernel, body: str) -> list[str]:
+    code = []
+    body = re.sub(r"^\s*([{}])\s*$", r"\1;", body, flags=re.MULTILINE)
     for number, raw in enumerate(re.split(r";|(?<=:)\s", body)):
         line = " ".join(raw.split())
-        if not line or line.startswith(".pragma"):
+        if not line or line.startswith((".pragma", ".reg .b32 temp_param_reg")):
             continue
         if line.endswith(":"):
             code.append(f"{line.lstrip('$')};")
+        elif line in ("{", "}"):
+            code.append(line)
         elif line.startswith("."):
-            head.append(_declaration(kernel, line))
+            code.append(_declaration(kernel, line))
         else:
             code.append(kernel.statement(line, number))
-    return head, code
+    return code
 
 
 def _declaration(kernel: _Kernel, line: str) -> str:
@@ -260,6 +293,9 @@ def _declaration(kernel: _Kernel, line: str) -> str:
     if registers:
         names = [f"{registers[2]}{i}" for i in range(int(registers[3]))] if registers[3] else [registers[2]]
         return f"[[maybe_unused]] {_REGISTER[registers[1]]} " + ", ".join(f"{name} = 0" for name in names) + ";"
+    parameter = _PARAMETER.fullmatch(line)
+    if parameter:
+        return f"{_storage(*parameter.groups(default=''))};"
     array = re.fullmatch(r"\.(shared|local) \.align (\d+) \.b8 (\w+)\[(\d+)\]", line)
     if array is None or (array[1] == "shared" and kernel.shared):
         raise UnknownPtx(f"{kernel.name}: {line}")

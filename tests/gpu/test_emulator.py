@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.gpu.emulator import COMPILER, Emulator, EmulatorError, emulate_source
+from tests.gpu.emulator import COMPILER, Emulator, EmulatorError, Resident, emulate_source
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no g++")
 
@@ -62,15 +62,16 @@ def device() -> Emulator:
 
 
 def operands() -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(128, dtype=np.uint64), np.arange(128, dtype=np.uint64)
+    return np.zeros(128, dtype=np.uint64).view(Resident), np.arange(128, dtype=np.uint64).view(Resident)
 
 
 def test_a_right_kernel_runs(device: Emulator) -> None:
     out, x = operands()
+    wanted = np.arange(128, dtype=np.uint64)
     device.launch("reverse", (2, 1, 1), out, x)
-    np.testing.assert_array_equal(out, x.reshape(2, 64)[:, ::-1].reshape(-1))
+    np.testing.assert_array_equal(device.download(out), wanted.reshape(2, 64)[:, ::-1].reshape(-1))
     device.launch("shift", (2, 1, 1), out, x, np.uint32(0))
-    np.testing.assert_array_equal(out, x)
+    np.testing.assert_array_equal(device.download(out), wanted)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,16 @@ def test_it_works_on_after_a_failure(device: Emulator) -> None:
         with pytest.raises(EmulatorError):
             device.launch("missing_barrier", (1, 1, 1), *operands())
         test_a_right_kernel_runs(device)
+
+
+def test_arrays_of_the_host_and_grids_beyond_the_limits_are_refused(device: Emulator) -> None:
+    out, x = operands()
+    with pytest.raises(AssertionError, match="an array of the host"):
+        device.launch("reverse", (2, 1, 1), out, x.view(np.ndarray))
+    with pytest.raises(AssertionError, match="grid"):
+        device.launch("reverse", (1, 1 << 16, 1), out, x)
+    with pytest.raises(TypeError, match="beside an array of the device"):
+        x + np.arange(128, dtype=np.uint64)
 
 
 def test_names_and_counts_of_arguments_are_checked(device: Emulator) -> None:

@@ -63,9 +63,14 @@ class CupyDevice:
         with self._cupy.cuda.Device(self._index):
             return self._cupy.zeros(shape, dtype)
 
-    def argsort(self, keys: DeviceArray) -> DeviceArray:
+    def order(self, keys: DeviceArray) -> DeviceArray:
         with self._cupy.cuda.Device(self._index):
-            return self._cupy.argsort(keys)
+            places = self._cupy.flatnonzero(keys)
+            return places[self._cupy.argsort(keys[places])]
+
+    def running_sums(self, counts: DeviceArray) -> DeviceArray:
+        with self._cupy.cuda.Device(self._index):
+            return self._cupy.cumsum(counts)
 
     def launch(self, kernel: str, grid: Grid, *arguments: DeviceArray | np.uint32 | np.uint64) -> None:
         if 0 in grid:

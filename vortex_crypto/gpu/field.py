@@ -1,11 +1,13 @@
 """BN254 on a CUDA device: `arith.field.FieldKernels` by the kernels of native/cuda/field.cu and msm.cu.
 
-On the device: vectors over Fr and Fq, the transform, sparse products, and multi-scalar multiplication in G1. The rest
-(G2, single points, pairings) runs on the host's engine. As for rings, results are where the first operand was.
+On the device: vectors over Fr and Fq, the transform, sparse products, and sums and multiples of points in both groups
+(module `groups`). The rest, pairings among it, runs on the host's engine. As for rings, results are where the first
+operand was.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,33 +17,15 @@ from vortex_crypto.arith.field.arrays import Array, encode
 from vortex_crypto.arith.field.bn254 import FQ, FR, LIMBS, PrimeField, fr_root_of_unity
 from vortex_crypto.arith.field.kernels import Csr, FieldKernels, Group, VectorField, check_csr, check_shape
 from vortex_crypto.errors import InvalidInput
-from vortex_crypto.gpu.device import Device, DeviceArray
+from vortex_crypto.gpu.device import Device, DeviceArray, OnDevice, u32, u64
+from vortex_crypto.gpu.groups import CudaGroup
 
 LOG_TILE = 10
 """A block of the transform keeps 2^10 elements in shared memory (`fr_tile` in field.cu)."""
 MAX_LOG_N = 28
-_SCALAR_BITS = 255
-"""Bits that signed digits of a scalar below 2^254 take."""
-
-u32, u64 = np.uint32, np.uint64
 
 
-class _OnDevice:
-    def __init__(self, device: Device) -> None:
-        self._device = device
-
-    def _out(self, result: DeviceArray, operand: Any) -> Any:
-        return result if self._device.owns(operand) else self._device.download(result)
-
-    def _new(self, *shape: int) -> DeviceArray:
-        return self._device.empty(shape, np.uint64)
-
-    def _launch(self, kernel: str, count: int, *arguments: Any, threads: int = 256) -> None:
-        """One thread for each of `count` elements."""
-        self._device.launch(kernel, (-(-count // threads), 1, 1), *arguments)
-
-
-class CudaVectors(_OnDevice):
+class CudaVectors(OnDevice):
     """`VectorField` on a device; `threads` means nothing here."""
 
     def __init__(self, device: Device, field: PrimeField) -> None:
@@ -55,7 +39,7 @@ class CudaVectors(_OnDevice):
             check_shape("a vector", operand, (n, LIMBS))
         out = self._new(n, LIMBS)
         uploaded = [self._device.upload(operand) for operand in operands]
-        self._launch(f"{self._prefix}_{kernel}", n, out, *uploaded, u64(n), *extra)
+        self._each(f"{self._prefix}_{kernel}", n, out, *uploaded, u64(n), *extra)
         return out
 
     def _element(self, element: Array) -> DeviceArray:
@@ -80,7 +64,7 @@ class CudaVectors(_OnDevice):
     def scale(self, a: Array, s: Array, *, threads: int = 0) -> Array:
         check_shape("a vector", a, (None, LIMBS))
         n, out = len(a), self._new(len(a), LIMBS)
-        self._launch(f"{self._prefix}_mul", n, out, self._device.upload(a), self._element(s), u64(n), u64(0))
+        self._each(f"{self._prefix}_mul", n, out, self._device.upload(a), self._element(s), u64(n), u64(0))
         return self._home(out, a)
 
     def inner_product(self, a: Array, b: Array, *, threads: int = 0) -> Array:
@@ -95,13 +79,13 @@ class CudaVectors(_OnDevice):
         if n < 0:
             raise InvalidInput(f"{n} powers; a count of at least 0 is expected")
         start, out = encode(self.field, [1])[0] if first is None else first, self._new(n, LIMBS)
-        self._launch(f"{self._prefix}_powers", n, out, self._element(base), self._element(start), u64(n))
+        self._each(f"{self._prefix}_powers", n, out, self._element(base), self._element(start), u64(n))
         return self._home(out, base)
 
     def inverse(self, a: Array, *, threads: int = 0) -> Array:
         check_shape("a vector", a, (None, LIMBS))
         n, out = len(a), self._new(len(a), LIMBS)
-        self._launch(f"{self._prefix}_inverse", -(-n // 16), out, self._device.upload(a), u64(n), threads=64)
+        self._each(f"{self._prefix}_inverse", -(-n // 16), out, self._device.upload(a), u64(n), threads=64)
         return self._home(out, a)
 
     def to_montgomery(self, plain: Array, *, threads: int = 0) -> Array:
@@ -113,13 +97,13 @@ class CudaVectors(_OnDevice):
     def from_int64(self, values: NDArray[np.int64], *, threads: int = 0) -> Array:
         check_shape("integers", values, (None,), np.int64)
         n, out = len(values), self._new(len(values), LIMBS)
-        self._launch(f"{self._prefix}_from_int64", n, out, self._device.upload(values), u64(n))
+        self._each(f"{self._prefix}_from_int64", n, out, self._device.upload(values), u64(n))
         return self._home(out, values)
 
     def is_canonical(self, limbs: Array, *, threads: int = 0) -> NDArray[np.bool_]:
         check_shape("limbs", limbs, (None, LIMBS))
         n, out = len(limbs), self._device.empty((len(limbs),), np.bool_)
-        self._launch(f"{self._prefix}_is_canonical", n, out, self._device.upload(limbs), u64(n))
+        self._each(f"{self._prefix}_is_canonical", n, out, self._device.upload(limbs), u64(n))
         flags: NDArray[np.bool_] = self._out(out, limbs)
         return flags
 
@@ -128,59 +112,7 @@ class CudaVectors(_OnDevice):
         return array
 
 
-class CudaG1(_OnDevice):
-    """`Group` G1: `msm` on the device, the rest on the host."""
-
-    point: tuple[int, ...] = (2, LIMBS)
-
-    def __init__(self, device: Device, host: Group) -> None:
-        super().__init__(device)
-        self._host = host
-
-    def msm(self, points: Array, scalars: Array, *, threads: int = 0) -> Array:
-        """Pippenger with signed digits of c bits: digits, sort by bucket, bucket sums, window sums, combination."""
-        check_shape("points of G1", points, (None, 2, LIMBS))
-        n = len(points)
-        check_shape("scalars", scalars, (n, LIMBS))
-        if n == 0:
-            return self._out(self._device.zeros(self.point, np.uint64), points)  # type: ignore[no-any-return]
-        c = min(max(n.bit_length() - 4, 3), 15)
-        windows, buckets = -(-_SCALAR_BITS // c), (1 << (c - 1)) + 1
-        entries, count = windows * n, windows * buckets
-        plain, order_of = self._new(n, LIMBS), self._device.empty((entries,), np.uint32)
-        negative = self._device.empty((entries,), np.uint8)
-        self._launch("fr_from_montgomery", n, plain, self._device.upload(scalars), u64(n))
-        self._launch("msm_digits", n, order_of, negative, plain, u64(n), u32(c), u32(windows))
-        order, starts = self._device.argsort(order_of), self._new(count + 1)
-        self._launch("msm_starts", count + 1, starts, order_of, order, u64(entries), u64(count))
-        sums, bits, out = self._new(count, 3, LIMBS), self._new(windows * c, 3, LIMBS), self._new(*self.point)
-        tables = (self._device.upload(points), order, negative, starts, u64(n), u64(count), u32(buckets))
-        self._launch("msm_accumulate", count, sums, *tables, threads=128)
-        self._device.launch("msm_reduce", (windows * c, 1, 1), bits, sums, u32(buckets), u32(c))
-        self._device.launch("msm_combine", (1, 1, 1), out, bits, u32(windows * c))
-        result: Array = self._out(out, points)
-        return result
-
-    def fixed_base(self, base: Array, scalars: Array, *, threads: int = 0) -> Array:
-        return self._host.fixed_base(base, scalars, threads=threads)
-
-    def multiply(self, points: Array, scalars: Array, *, threads: int = 0) -> Array:
-        return self._host.multiply(points, scalars, threads=threads)
-
-    def add(self, a: Array, b: Array, *, threads: int = 0) -> Array:
-        return self._host.add(a, b, threads=threads)
-
-    def neg(self, a: Array, *, threads: int = 0) -> Array:
-        return self._host.neg(a, threads=threads)
-
-    def valid(self, points: Array, *, threads: int = 0) -> NDArray[np.bool_]:
-        return self._host.valid(points, threads=threads)
-
-    def lift_x(self, x: Array, larger: NDArray[np.bool_], *, threads: int = 0) -> tuple[Array, NDArray[np.bool_]]:
-        return self._host.lift_x(x, larger, threads=threads)
-
-
-class CudaKernels(_OnDevice):
+class CudaKernels(OnDevice):
     """`FieldKernels` on a device, with the kernels of `host` for what stays on the processor."""
 
     name = "cuda"
@@ -189,7 +121,7 @@ class CudaKernels(_OnDevice):
         super().__init__(device)
         self._host = host
         self._fr, self._fq = CudaVectors(device, FR), CudaVectors(device, FQ)
-        self._g1 = CudaG1(device, host.g1)
+        self._g1, self._g2 = CudaGroup(device, host.g1, "g1"), CudaGroup(device, host.g2, "g2")
         self._twiddles: dict[tuple[int, bool], DeviceArray] = {}
 
     @property
@@ -206,7 +138,7 @@ class CudaKernels(_OnDevice):
 
     @property
     def g2(self) -> Group:
-        return self._host.g2
+        return self._g2
 
     def _table(self, log_n: int, *, inverse: bool) -> DeviceArray:
         """omega^brv(i), i < n/2, or those of 1/omega; kept, n/2 elements for each size used."""
@@ -216,8 +148,8 @@ class CudaKernels(_OnDevice):
             half = 1 << (log_n - 1)
             straight, table = self._new(half, LIMBS), self._new(half, LIMBS)
             one = self._device.upload(encode(FR, [1])[0])
-            self._launch("fr_powers", half, straight, base, one, u64(half))
-            self._launch("fr_bit_reverse", half, table, straight, u32(log_n - 1))
+            self._each("fr_powers", half, straight, base, one, u64(half))
+            self._each("fr_bit_reverse", half, table, straight, u32(log_n - 1))
             self._twiddles[log_n, inverse] = table
         return self._twiddles[log_n, inverse]
 
@@ -225,8 +157,8 @@ class CudaKernels(_OnDevice):
         """first * base^i * x_i for factors = [first, base]."""
         first, base = (self._device.upload(element) for element in encode(FR, factors))
         n, powers, out = len(x), self._new(*x.shape), self._new(*x.shape)
-        self._launch("fr_powers", n, powers, base, first, u64(n))
-        self._launch("fr_mul", n, out, x, powers, u64(n), u64(1))
+        self._each("fr_powers", n, powers, base, first, u64(n))
+        self._each("fr_mul", n, out, x, powers, u64(n), u64(1))
         return out
 
     def _passes(self, kernel: str, x: DeviceArray, log_n: int) -> DeviceArray:
@@ -244,7 +176,7 @@ class CudaKernels(_OnDevice):
 
     def _reversed(self, x: DeviceArray, log_n: int) -> DeviceArray:
         out = self._new(*x.shape)
-        self._launch("fr_bit_reverse", len(x), out, x, u32(log_n))
+        self._each("fr_bit_reverse", len(x), out, x, u32(log_n))
         return out
 
     def ntt(self, values: Array, *, inverse: bool = False, coset: Array | None = None, threads: int = 0) -> Array:
@@ -278,7 +210,7 @@ class CudaKernels(_OnDevice):
         check_csr(indptr, indices, values, x)
         rows, out = len(indptr) - 1, self._new(len(indptr) - 1, LIMBS)
         operands = [self._device.upload(array) for array in (indptr, indices, values, x)]
-        self._launch("fr_csr", rows, out, *operands, u64(rows))
+        self._each("fr_csr", rows, out, *operands, u64(rows))
         result: Array = self._out(out, indptr)
         return result
 
@@ -289,13 +221,19 @@ class CudaKernels(_OnDevice):
         return self.csr_times_vector(indptr, indices, self.fr.from_int64(values), x, threads=threads)
 
     def products_in_order(self, a: Csr, b: Csr, targets: NDArray[np.int64], x: Array, *, threads: int = 0) -> Array:
-        return self._host.products_in_order(a, b, targets, x, threads=threads)
+        def products(x: Array, *rest: Any) -> Array:
+            return self._host.products_in_order(rest[:3], rest[3:6], rest[6], x, threads=threads)
+
+        result: Array = self._on_host(products, x, *a, *b, targets)
+        return result
 
     def prepare_g2(self, q: Array, *, threads: int = 0) -> Array:
-        return self._host.prepare_g2(q, threads=threads)
+        lines: Array = self._on_host(partial(self._host.prepare_g2, threads=threads), q)
+        return lines
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
-        return self._host.pairing_product(p, q, threads=threads)
+        product: Array = self._on_host(partial(self._host.pairing_product, threads=threads), p, q)
+        return product
 
     def pairing_check(self, p: Array, q: Array, *, threads: int = 0) -> bool:
-        return self._host.pairing_check(p, q, threads=threads)
+        return self._host.pairing_check(*map(self._at_home, (p, q)), threads=threads)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vortex_crypto.errors import MissingDependency
 
-FILES = ("ring.cu", "field.cu", "msm.cu")
+FILES = ("ring.cu", "field.cu", "msm.cu", "msm_g1.cu", "msm_g2.cu")
 """The translation units, each a module of its own on the device."""
 
 _KERNEL = re.compile(r"^VX_KERNEL\((\d+)\)\s+(\w+)\(", re.MULTILINE)
