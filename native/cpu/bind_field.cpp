@@ -355,10 +355,14 @@ Out products_in_order(const Engine& engine, const Ints& a_indptr, const Ints& a_
     nb::gil_scoped_release release;
     std::copy(x.data(), x.data() + 4 * columns, out);
     for (size_t i = 0; i < rows; ++i) {
+        const int64_t a = a_indptr.data()[i], b = b_indptr.data()[i], terms = a_indptr.data()[i + 1] - a;
+        const bool square = terms == b_indptr.data()[i + 1] - b &&
+                            std::equal(a_indices.data() + a, a_indices.data() + a + terms, b_indices.data() + b) &&
+                            std::equal(a_values.data() + 4 * a, a_values.data() + 4 * (a + terms), b_values.data() + 4 * b);
         u64 left[4], right[4];
         engine.ops.fr.csr(a_indptr.data() + i, a_indices.data(), a_values.data(), out, left, 1);
-        engine.ops.fr.csr(b_indptr.data() + i, b_indices.data(), b_values.data(), out, right, 1);
-        engine.ops.fr.mul(left, right, out + 4 * targets.data()[i], 1);
+        if (!square) engine.ops.fr.csr(b_indptr.data() + i, b_indices.data(), b_values.data(), out, right, 1);
+        engine.ops.fr.mul(left, square ? left : right, out + 4 * targets.data()[i], 1);
     }
     return result;
 }

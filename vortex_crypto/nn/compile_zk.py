@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -30,6 +31,7 @@ from vortex_crypto.nn.passes.fuse_elementwise import fuse_elementwise
 from vortex_crypto.nn.passes.quantize import quantize
 from vortex_crypto.nn.passes.ranges import input_intervals
 from vortex_crypto.nn.statement import InputVisibility, Output, ZkInterface
+from vortex_crypto.zk.field import Scalars, default_kernels, from_ints
 from vortex_crypto.zk.groth16.keys import Proof, ProvingKey
 from vortex_crypto.zk.groth16.prove import commit, fresh_mask, prove
 from vortex_crypto.zk.groth16.serialize import proof_from_bytes, proof_to_bytes
@@ -109,15 +111,22 @@ class ZkProgram:
         threads: int = 0,
     ) -> Receipt:
         """Prove the inference on one sample of real inputs; raises as `groth16.prove`."""
-        given = {**self.network.quantise(inputs), **self.weights}
-        proven = prove(key, self.program, given, masks=masks, progress=progress, threads=threads)
+        proven = prove(key, self.program, self.given(inputs), masks=masks, progress=progress, threads=threads)
         outputs = {name: proven.outputs[name] for name in self.network.outputs}
         return Receipt(proven.proof, proven.public, self.network.restore(outputs))
+
+    def given(self, inputs: Mapping[str, Array]) -> dict[str, Array | Scalars]:
+        """What the circuit takes for one sample of real inputs; the packed weights are ready for the kernels."""
+        return {**self.network.quantise(inputs), **self._scalars}
+
+    @cached_property
+    def _scalars(self) -> dict[str, Scalars]:
+        return {name: Scalars(from_ints(values, default_kernels())) for name, values in self.weights.items()}
 
     def commitment(self, key: ProvingKey, mask: int) -> Array:
         """The persistent commitment to the private weights, uint64 [2, 4]: what the model's owner publishes."""
         zeros = {port.name: np.zeros(len(port.low), dtype=np.int64) for port in self.network.inputs}
-        return commit(key, self.program, WEIGHTS, {**zeros, **self.weights}, mask)
+        return commit(key, self.program, WEIGHTS, {**zeros, **self._scalars}, mask)
 
     def to_artefact(self) -> Artefact:
         """As a container of kind "zk-model"; with private weights it is the model owner's secret."""

@@ -116,12 +116,12 @@ class _Lowering:
         ]
         wires = c.private(f"{layer.name}/weights", (sum(len(values) for _, values in packed),), commitment=WEIGHTS)
         self.weights[f"{layer.name}/weights"] = np.concatenate([values for _, values in packed])
-        found, at = [], 0
-        for group, (columns, values) in zip(groups, packed, strict=True):
+        sums, at = [], 0
+        for columns, values in packed:
             weights, bias = wires[at : at + len(columns)], wires[at + len(columns)]
             at += len(values)
-            found.append(unpack(c, c.mul(weights, x[columns]).sum() + bias, slot_bits, len(group)))
-        return concatenate(found)
+            sums.append((c.mul(weights, x[columns]).sum() + bias).reshape(1))
+        return unpack(c, concatenate(sums), rows, slot_bits)
 
     def _product(self, layer: IntegerProduct) -> Linear:
         left, right = (self.values[name] for name in layer.inputs)

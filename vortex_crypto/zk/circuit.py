@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ import numpy as np
 from vortex_crypto.errors import InvalidInput, ShapeMismatch
 from vortex_crypto.zk.discharge import RangeRequest, Table, discharge
 from vortex_crypto.zk.linear import Array, Linear, Operand, broadcast, concatenate, linear, of_wires
-from vortex_crypto.zk.plan import Draw, Expect, Hint, Product, Program, Signal, Step
+from vortex_crypto.zk.plan import Chain, Draw, Evaluate, Expect, Hint, Product, Program, Signal, Step, scratch_wires
 from vortex_crypto.zk.r1cs import Commitment, Origins, R1cs, SparseMatrix
+from vortex_crypto.zk.schedule import chained, shared
 
 AUXILIARY = "auxiliary"
 """The commitment, fresh in every proof, to whatever must be fixed before the challenges are drawn."""
@@ -247,8 +249,10 @@ class Circuit:
         origins = Origins(tuple(n for n, _ in self._runs), np.array([s for _, s in self._runs], dtype=np.int64))
         sizes = (self._wires, int(counts[_PUBLIC]), int(counts[_CHALLENGE]))
         signals = tuple(Signal(s.name, s.shape, number[s.wires], s.public, s.given) for s in self._signals)
-        steps = tuple(_renumber(step, number) for step in self._steps)
-        return Program(self.name, R1cs(a, b, c, *sizes, commitments, origins), steps, signals)
+        steps = shared(chained(self._steps, self._wires), self._wires)
+        number = np.append(number, np.arange(self._wires, self._wires + scratch_wires(steps)))
+        frozen = tuple(_renumber(step, number) for step in steps)
+        return Program(self.name, R1cs(a, b, c, *sizes, commitments, origins), frozen, signals)
 
 
 def _constants(x: Linear) -> Array:
@@ -267,8 +271,10 @@ def _renumber(step: Step, number: Array) -> Step:
     def moved(x: Linear) -> Linear:
         return Linear(x.shape, x.indptr, number[x.wires], x.coefficients)
 
-    if isinstance(step, Product):
-        return Product(step.start, step.stop, number[step.wires])
+    if isinstance(step, Product | Chain):
+        return replace(step, wires=number[step.wires])
+    if isinstance(step, Evaluate):
+        return Evaluate(moved(step.values), number[step.wires])
     if isinstance(step, Hint):
         inputs, outputs = tuple(map(moved, step.inputs)), tuple(number[wires] for wires in step.outputs)
         return Hint(step.name, step.origin, step.parameters, inputs, outputs)

@@ -158,28 +158,30 @@ def _limbs(c: Circuit, request: RangeRequest, strategy: Strategy) -> list[tuple[
 
 def _range_table(c: Circuit, size: int, parts: list[Linear]) -> None:
     with c.origin(f"table of {size} bits"):
-        (counts,) = c.hint("counts", parts, (1 << size,), size=1 << size)
-        _logup(c, [linear(np.arange(1 << size))], [(part,) for part in parts], counts)
+        values = concatenate(parts)
+        (counts,) = c.hint("counts", [values], (1 << size,), size=1 << size)
+        _logup(c, [linear(np.arange(1 << size))], [values], counts)
 
 
 def _lookup_table(c: Circuit, table: Table, queries: list[tuple[Linear, ...]]) -> None:
     with c.origin(f"table {table.name}"):
         columns = [linear(column) for column in table.columns]
-        flat = [column for query in queries for column in query]
-        (counts,) = c.hint("row_counts", [*columns, *flat], (columns[0].size,), columns=len(columns))
-        _logup(c, columns, queries, counts)
+        asked = [concatenate(parts) for parts in zip(*queries, strict=True)]
+        (counts,) = c.hint("row_counts", [*columns, *asked], (columns[0].size,), columns=len(columns))
+        _logup(c, columns, asked, counts)
 
 
-def _logup(c: Circuit, table: list[Linear], queries: list[tuple[Linear, ...]], counts: Linear) -> None:
-    for values in (counts, *(column for query in queries for column in query)):
+def _logup(c: Circuit, table: list[Linear], queries: list[Linear], counts: Linear) -> None:
+    """Every row of `queries`, given by columns as the table is, is a row of the table."""
+    for values in (counts, *queries):
         c.commit(values)
 
     def build() -> None:
-        x = c.challenge(0)
-        shares = _quotient(c, counts, x - _compress(c, table))
-        ones = c.one.broadcast_to
-        inverses = [_quotient(c, ones(query[0].shape), x - _compress(c, query)) for query in queries]
-        c.assert_equal(shares.sum(), concatenate(inverses).sum())
+        x, ones = c.challenge(0), c.one.broadcast_to(queries[0].shape)
+        known, asked = _compress(c, table), _compress(c, queries)
+        # One hint for the shares of the table's rows and of the queries.
+        shares = _quotient(c, concatenate([counts, ones]), x - concatenate([known, asked]))
+        c.assert_equal(shares[: known.size].sum(), shares[known.size :].sum())
 
     c.later(build)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,11 +15,22 @@ from vortex_crypto.arith.field.bn254 import R as MODULUS
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import MissingDependency
 
-__all__ = ["MODULUS", "default_kernels", "from_ints", "is_small", "to_ints", "to_plain_ints", "to_small"]
+__all__ = ["MODULUS", "Scalars", "default_kernels", "from_ints", "is_small", "to_ints", "to_plain_ints", "to_small"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SMALL = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Scalars:
+    """Elements as the kernels take them, uint64 [n, 4] in Montgomery form, in row-major order.
+
+    For inputs of a circuit that are proved about again and again, such as a model's weights: converting them costs more
+    than the rest of a small witness.
+    """
+
+    elements: Array
 
 
 @cache

@@ -79,19 +79,19 @@ class Linear:
 
     def __getitem__(self, key: Any) -> Linear:
         index = np.arange(self.size).reshape(self.shape)[key]
-        return _gather(self, index.reshape(-1)).reshape(*index.shape)
+        return gather(self, index.reshape(-1)).reshape(*index.shape)
 
     def transpose(self, *axes: int) -> Linear:
         """Axes permuted as by numpy."""
         index = np.arange(self.size).reshape(self.shape).transpose(*axes)
-        return _gather(self, index.reshape(-1)).reshape(*index.shape)
+        return gather(self, index.reshape(-1)).reshape(*index.shape)
 
     def broadcast_to(self, shape: tuple[int, ...]) -> Linear:
         """Repeated along new or unit axes as by numpy."""
         if shape == self.shape:
             return self
         index = np.broadcast_to(np.arange(self.size).reshape(self.shape), shape)
-        return _gather(self, index.reshape(-1)).reshape(*shape)
+        return gather(self, index.reshape(-1)).reshape(*shape)
 
     def __add__(self, other: Operand) -> Linear:
         left, right = broadcast(self, linear(other))
@@ -132,7 +132,7 @@ class Linear:
         constant = sp.csr_array(matrix)
         if self.shape != (constant.shape[1],):
             raise ShapeMismatch(f"a constant matrix {constant.shape} meets an array of shape {self.shape}")
-        scaled = _scale(_gather(self, constant.indices), np.asarray(constant.data))
+        scaled = _scale(gather(self, constant.indices), np.asarray(constant.data))
         grouped = Linear((constant.shape[0],), scaled.indptr[constant.indptr], scaled.wires, scaled.coefficients)
         return merge(grouped)
 
@@ -174,7 +174,7 @@ def stack(parts: Sequence[Linear], axis: int = 0) -> Linear:
     """Arrays of one shape along a new axis."""
     shape = (len(parts), *parts[0].shape)
     order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), 0, axis)
-    return _gather(concatenate(parts), order.reshape(-1)).reshape(*order.shape)
+    return gather(concatenate(parts), order.reshape(-1)).reshape(*order.shape)
 
 
 def _to_field(coefficients: Array) -> Array:
@@ -187,8 +187,8 @@ def _concatenate(parts: Sequence[Array]) -> Array:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _gather(x: Linear, rows: Array) -> Linear:
-    """The named rows, in that order."""
+def gather(x: Linear, rows: Array) -> Linear:
+    """The combinations of these numbers, in that order, in one dimension."""
     if x.is_wires:
         return Linear((len(rows),), np.arange(len(rows) + 1), x.wires[rows], x.coefficients[rows])
     counts = x.terms[rows]
@@ -199,7 +199,7 @@ def _gather(x: Linear, rows: Array) -> Linear:
 
 def _interleave(a: Linear, b: Linear) -> Linear:
     order = np.arange(2 * a.size).reshape(2, -1).T.reshape(-1)
-    return _gather(concatenate([a, b]), order)
+    return gather(concatenate([a, b]), order)
 
 
 def _regroup(x: Linear, group: int) -> Linear:

@@ -6,7 +6,7 @@ of every commitment are solved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,23 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
+class Chain:
+    """Wires take the products of constraints [start, stop) one after another, each of which may use those before it."""
+
+    start: int
+    stop: int
+    wires: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluate:
+    """Scratch wires, numbered from `n_wires` on and in no constraint, take the values that later steps share."""
+
+    values: Linear
+    wires: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Hint:
     """Wires take what the registered function `name` makes of combinations of earlier wires."""
 
@@ -67,7 +84,12 @@ class Draw:
     """From here on the challenge wires have their values."""
 
 
-Step = Product | Hint | Expect | Draw
+Step = Product | Chain | Evaluate | Hint | Expect | Draw
+
+
+def scratch_wires(steps: Iterable[Step]) -> int:
+    """How many scratch wires the steps fill."""
+    return sum(len(step.wires) for step in steps if isinstance(step, Evaluate))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +107,11 @@ class Program:
     r1cs: R1cs
     steps: tuple[Step, ...]
     signals: tuple[Signal, ...] = field(default=())
+
+    @property
+    def n_scratch(self) -> int:
+        """Scratch wires that a solver needs after those of the constraints."""
+        return scratch_wires(self.steps)
 
     def hash(self) -> str:
         """The constraint system's digest, hex: what keys and proofs name."""
@@ -152,24 +179,30 @@ def _verify(program: Program) -> None:
             raise MalformedArtefact("a matrix of the zk program is not a sparse matrix over its wires")
     if r.first_private > r.n_wires or min(r.n_public, r.n_challenges, *(c.n_wires for c in r.commitments), 0) < 0:
         raise MalformedArtefact("the zk program's wire counts do not add up")
-    for wires in _wires(program):
-        if wires.dtype != np.int64 or wires.ndim != 1 or not _inside(wires, r.n_wires):
+    written, read = _wires(program)
+    for wires, limit in [(w, r.n_wires) for w in written] + [(w, r.n_wires + program.n_scratch) for w in read]:
+        if wires.dtype != np.int64 or wires.ndim != 1 or not _inside(wires, limit):
             raise MalformedArtefact("a step or signal of the zk program names a wire that does not exist")
+    scratch = [step.wires for step in program.steps if isinstance(step, Evaluate)]
+    if scratch and not np.array_equal(np.concatenate(scratch), r.n_wires + np.arange(program.n_scratch)):
+        raise MalformedArtefact("the scratch wires of the zk program are not numbered in their order")
     for step in program.steps:
-        if isinstance(step, Product) and not 0 <= step.start <= step.stop <= r.n_constraints:
+        if isinstance(step, Product | Chain) and not 0 <= step.start <= step.stop <= r.n_constraints:
             raise MalformedArtefact("a step of the zk program names a constraint that does not exist")
 
 
-def _wires(program: Program) -> list[Array]:
-    found = [signal.wires for signal in program.signals]
+def _wires(program: Program) -> tuple[list[Array], list[Array]]:
+    """Wires that steps and signals write, which are wires of constraints, and those that steps read."""
+    written, read = [signal.wires for signal in program.signals], []
     for step in program.steps:
-        if isinstance(step, Product):
-            found.append(step.wires)
+        if isinstance(step, Product | Chain):
+            written.append(step.wires)
         elif isinstance(step, Hint):
-            found += [*step.outputs, *(x.wires for x in step.inputs)]
-        elif isinstance(step, Expect):
-            found.append(step.values.wires)
-    return found
+            written += step.outputs
+            read += [x.wires for x in step.inputs]
+        elif isinstance(step, Expect | Evaluate):
+            read.append(step.values.wires)
+    return written, read
 
 
 def _inside(indices: Array, n: int) -> bool:
@@ -200,6 +233,12 @@ def _pack_step(prefix: str, step: Step, arrays: dict[str, Array]) -> list[Any]:
     if isinstance(step, Product):
         arrays[f"{prefix}/wires"] = step.wires
         return ["product", step.start, step.stop]
+    if isinstance(step, Chain):
+        arrays[f"{prefix}/wires"] = step.wires
+        return ["chain", step.start, step.stop]
+    if isinstance(step, Evaluate):
+        arrays[f"{prefix}/wires"] = step.wires
+        return ["evaluate", _pack_linear(f"{prefix}/values", step.values, arrays)]
     if isinstance(step, Hint):
         arrays |= {f"{prefix}/output{k}": wires for k, wires in enumerate(step.outputs)}
         shapes = [_pack_linear(f"{prefix}/input{k}", x, arrays) for k, x in enumerate(step.inputs)]
@@ -211,8 +250,10 @@ def _pack_step(prefix: str, step: Step, arrays: dict[str, Array]) -> list[Any]:
 
 def _unpack_step(prefix: str, packed: Sequence[Any], arrays: Mapping[str, Array]) -> Step:
     kind, *rest = packed
-    if kind == "product":
-        return Product(int(rest[0]), int(rest[1]), arrays[f"{prefix}/wires"])
+    if kind in ("product", "chain"):
+        return (Product if kind == "product" else Chain)(int(rest[0]), int(rest[1]), arrays[f"{prefix}/wires"])
+    if kind == "evaluate":
+        return Evaluate(_unpack_linear(f"{prefix}/values", rest[0], arrays), arrays[f"{prefix}/wires"])
     if kind == "hint":
         name, origin, parameters, shapes, outputs = rest
         inputs = tuple(_unpack_linear(f"{prefix}/input{k}", shape, arrays) for k, shape in enumerate(shapes))

@@ -122,18 +122,9 @@ def _product_cases(_: str) -> list[Case]:
             )
             for seed in (1, 2)
         )
-        targets = rng.integers(0, max(columns, 1), rows)
-        cases.append(
-            (
-                (
-                    (a[0].astype(np.int64), *a[1:]),
-                    (b[0].astype(np.int64), *b[1:]),
-                    targets,
-                    make.elements(FR, columns, 3),
-                ),
-                {},
-            )
-        )
+        left, right = ((indptr.astype(np.int64), indices, values) for indptr, indices, values in (a, b))
+        targets, x = rng.integers(0, max(columns, 1), rows), make.elements(FR, columns, 3)
+        cases += [((left, right, targets, x), {}), ((left, left, targets, x), {})]
     return cases
 
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vortex_crypto.arith.field.arrays import ints_from_limbs
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput, ShapeMismatch
 from vortex_crypto.zk.circuit import Circuit
-from vortex_crypto.zk.field import to_ints
+from vortex_crypto.zk.field import one
 from vortex_crypto.zk.gadgets.gadget import Cheat, Sample
 from vortex_crypto.zk.gadgets.range import in_signed_range
 from vortex_crypto.zk.hints import hint
@@ -44,13 +45,22 @@ def pack_rows(weights: Array, slot_bits: int) -> Array:
 @hint("slots")
 def _slots(kernels: FieldKernels, inputs: list[Array], *, slot_bits: int, count: int) -> Sequence[Array]:
     """The signed slots of each value but the lowest, which stays a linear combination."""
-    values = to_ints(inputs[0], kernels).astype(object)
-    columns = []
-    for _ in range(count):
-        low = ((values + (1 << slot_bits - 1)) % (1 << slot_bits)) - (1 << slot_bits - 1)
-        columns.append(low)
-        values = (values - low) >> slot_bits
-    return [np.stack(columns[1:], axis=-1).reshape(-1)]
+    half = 1 << slot_bits - 1
+    # With half a slot added to each slot none borrows from the next, and their bits can be read off.
+    lift = np.broadcast_to(one(sum(half << slot_bits * p for p in range(count))), inputs[0].shape)
+    plain = kernels.fr.from_montgomery(kernels.fr.add(inputs[0], np.ascontiguousarray(lift)))
+    return [np.stack([_bits(plain, slot_bits * p, slot_bits) - half for p in range(1, count)], axis=-1).reshape(-1)]
+
+
+def _bits(plain: Array, start: int, bits: int) -> Array:
+    """Bits [start, start + bits) of plain integers: int64, or of object dtype where they are too many for it."""
+    if bits > 62:
+        return np.array([value >> start & (1 << bits) - 1 for value in ints_from_limbs(plain)], dtype=object)
+    limb, shift = divmod(start, 64)
+    value = plain[:, limb] >> np.uint64(shift)
+    if shift + bits > 64 and limb < 3:
+        value = value | plain[:, limb + 1] << np.uint64(64 - shift)
+    return (value & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
 def packed_matvec(c: Circuit, packed: Linear, x: Linear, rows: int, slot_bits: int, *, bounded: bool = True) -> Linear:
@@ -62,24 +72,33 @@ def packed_matvec(c: Circuit, packed: Linear, x: Linear, rows: int, slot_bits: i
     groups, count = packed.shape[0], rows_per_element(slot_bits)
     if x.shape != packed.shape[1:] or not (groups - 1) * count < rows <= groups * count:
         raise ShapeMismatch(f"{rows} rows packed as {packed.shape} do not fit a vector of shape {x.shape}")
-    sums = c.mul(packed, x.reshape(1, -1)).sum()
-    found = []
-    for group in range(groups):
-        filled = min(count, rows - group * count)
-        found.append(unpack(c, sums[group], slot_bits, filled))
-    accumulators = concatenate(found)
+    accumulators = unpack(c, c.mul(packed, x.reshape(1, -1)).sum(), rows, slot_bits)
     if bounded:
         in_signed_range(c, accumulators, slot_bits)
     return accumulators
 
 
-def unpack(c: Circuit, value: Linear, slot_bits: int, count: int) -> Linear:
-    """The `count` signed slots of one packed scalar; unique only once the caller bounds each to `slot_bits` bits."""
+def unpack(c: Circuit, packed: Linear, rows: int, slot_bits: int) -> Linear:
+    """The signed slots of packed scalars, [rows], only the last of which may be partly filled.
+
+    Unique only once the caller bounds each to `slot_bits` bits.
+    """
+    count = rows_per_element(slot_bits)
+    full, rest = divmod(rows, count)
+    parts = [_unpack_each(c, packed[:full], count, slot_bits)] if full else []
+    return concatenate([*parts, _unpack_each(c, packed[full:], rest, slot_bits)] if rest else parts)
+
+
+def _unpack_each(c: Circuit, packed: Linear, count: int, slot_bits: int) -> Linear:
+    """`count` slots of each scalar, one scalar after another."""
     if count == 1:
-        return value.reshape(1)
-    (upper,) = c.hint("slots", [value], (count - 1,), slot_bits=slot_bits, count=count)
+        return packed
+    (upper,) = c.hint("slots", [packed], (packed.size, count - 1), slot_bits=slot_bits, count=count)
     weights = np.array([1 << slot_bits * p for p in range(1, count)], dtype=object)
-    return concatenate([(value - (upper * weights).sum()).reshape(1), upper])
+    lowest = packed - (upper * weights).sum(axis=1)
+    order = np.arange(packed.size * (count - 1)).reshape(packed.size, count - 1) + packed.size
+    order = np.concatenate([np.arange(packed.size)[:, None], order], axis=1)
+    return concatenate([lowest, upper.flat])[order.reshape(-1)]
 
 
 def samples() -> tuple[Sample, ...]:

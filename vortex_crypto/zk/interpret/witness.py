@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import numbers
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ import numpy as np
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import InvalidInput, Unsatisfied
 from vortex_crypto.zk import gadgets, hints
-from vortex_crypto.zk.field import MODULUS, as_int, default_kernels, from_ints, to_ints, to_plain_ints
+from vortex_crypto.zk.field import MODULUS, Scalars, as_int, default_kernels, from_ints, to_ints, to_plain_ints
 from vortex_crypto.zk.linear import Linear
-from vortex_crypto.zk.plan import Draw, Expect, Hint, Product, Program, Step
+from vortex_crypto.zk.plan import Chain, Draw, Evaluate, Expect, Hint, Product, Program
+from vortex_crypto.zk.r1cs import R1cs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,7 +39,7 @@ def solve(
 
     Args:
         program: what to solve.
-        inputs: integers for each given signal, of its shape.
+        inputs: integers for each given signal, of its shape; or `Scalars`, as many.
         challenges: draws the challenges; by default they are a digest of the public and committed wires, which serves
             checks and audits, while a prover hashes the commitments.
         masks: the hiding value of a commitment, by its name; drawn from the operating system where missing.
@@ -53,7 +53,8 @@ def solve(
         Unsatisfied: `strict`, and a value lies outside of the range its origin allows.
     """
     kernels = kernels or default_kernels()
-    witness = np.zeros((program.r1cs.n_wires, 4), dtype=np.uint64)
+    n_wires = program.r1cs.n_wires
+    witness = np.zeros((n_wires + program.n_scratch, 4), dtype=np.uint64)
     witness[0] = from_ints([1], kernels)[0]
     place_inputs(program, inputs, witness, kernels)
     for commitment, wires in zip(program.r1cs.commitments, program.r1cs.committed, strict=True):
@@ -61,58 +62,32 @@ def solve(
         value = secrets.randbelow(MODULUS) if value is None else value
         witness[wires[-1]] = from_ints([value], kernels)[0]
     functions = {**_functions(program), **(replace or {})}
-    for step in _merged(program.steps, program.r1cs.n_wires):
-        if isinstance(step, _Run):
-            witness = _run_products(step, program, witness, kernels, threads)
-        elif isinstance(step, Product):
-            a, b = (m.slice(step.start, step.stop) for m in (program.r1cs.a, program.r1cs.b))
-            left, right = (m.times(witness, kernels, threads=threads) for m in (a, b))
-            witness[step.wires] = kernels.fr.mul(left, right, threads=threads)
-        elif isinstance(step, Hint):
+    for step in program.steps:
+        if isinstance(step, Hint):
             _run_hint(step, functions, witness, kernels)
+        elif isinstance(step, Evaluate):
+            witness[step.wires] = evaluate(step.values, witness, kernels)
+        elif isinstance(step, Product | Chain):
+            witness = _run_products(step, program.r1cs, witness, kernels, threads)
         elif isinstance(step, Expect):
             if strict:
                 _expect(step, witness, kernels)
         elif isinstance(step, Draw):
             draw = challenges or (lambda w: digest_challenges(program, w))
             start = 1 + program.r1cs.n_public
-            drawn = list(draw(witness))
+            drawn = list(draw(witness[:n_wires]))
             witness[start : start + len(drawn)] = from_ints(np.array(drawn, dtype=object), kernels)
+    return witness[:n_wires]
+
+
+def _run_products(step: Product | Chain, r1cs: R1cs, witness: Array, kernels: FieldKernels, threads: int) -> Array:
+    a, b = (m.slice(step.start, step.stop) for m in (r1cs.a, r1cs.b))
+    if isinstance(step, Chain):
+        left, right = ((m.indptr, m.indices, m.values) for m in (a, b))
+        return kernels.products_in_order(left, right, step.wires, witness, threads=threads)
+    factors = (m.times(witness, kernels, threads=threads) for m in (a, b))
+    witness[step.wires] = kernels.fr.mul(*factors, threads=threads)
     return witness
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Products, each of which may use those before it."""
-
-    steps: tuple[Product, ...]
-
-
-def _merged(steps: Sequence[Step], n_wires: int) -> Iterator[Step | _Run]:
-    """The steps, those runs of adjoining small products as one that are better done in order by one kernel.
-
-    A call of a kernel costs about as much as ten products or the copy of a thousand wires.
-    """
-    products: list[Product] = []
-    for step in (*steps, None):
-        if isinstance(step, Product) and (not products or products[-1].stop == step.start):
-            products.append(step)
-            continue
-        rows = products[-1].stop - products[0].start if products else 0
-        if len(products) > max(1, rows // 10, n_wires // 1000):
-            yield _Run(tuple(products))
-        else:
-            yield from products
-        products = [step] if isinstance(step, Product) else []
-        if step is not None and not products:
-            yield step
-
-
-def _run_products(run: _Run, program: Program, witness: Array, kernels: FieldKernels, threads: int) -> Array:
-    rows = (m.slice(run.steps[0].start, run.steps[-1].stop) for m in (program.r1cs.a, program.r1cs.b))
-    a, b = ((m.indptr, m.indices, m.values) for m in rows)
-    targets = np.concatenate([step.wires for step in run.steps])
-    return kernels.products_in_order(a, b, targets, witness, threads=threads)
 
 
 def outputs(program: Program, witness: Array, kernels: FieldKernels | None = None) -> dict[str, Array]:
@@ -138,7 +113,10 @@ def digest_challenges(program: Program, witness: Array) -> list[int]:
 
 def evaluate(x: Linear, witness: Array, kernels: FieldKernels) -> Array:
     """The values of linear combinations, uint64 [size, 4]."""
-    return witness[x.wires] if x.is_wires else x.matrix().times(witness, kernels)
+    if x.is_wires:
+        return witness[x.wires]
+    product = kernels.csr_times_vector if x.coefficients.ndim == 2 else kernels.csr_int64_times_vector
+    return product(x.indptr, x.wires, x.coefficients, witness)
 
 
 def place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, kernels: FieldKernels) -> None:
@@ -149,12 +127,21 @@ def place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, ke
     for name, signal in given.items():
         # Not asarray: NumPy would make floats of [2**63, -1].
         raw = inputs[name]
+        if isinstance(raw, Scalars):
+            witness[signal.wires] = _ready(name, raw.elements, len(signal.wires), kernels)
+            continue
         values = raw if isinstance(raw, np.ndarray) else np.array(raw, dtype=object)
         if values.shape != signal.shape:
             raise InvalidInput(f"input {name!r} has shape {values.shape}; {signal.shape} is expected")
         if values.dtype.kind not in "biuO" or not all(isinstance(v, numbers.Integral) for v in _objects(values)):
             raise InvalidInput(f"input {name!r} must hold integers, not {values.dtype}")
         witness[signal.wires] = from_ints(values, kernels)
+
+
+def _ready(name: str, elements: Array, size: int, kernels: FieldKernels) -> Array:
+    if elements.dtype != np.uint64 or elements.shape != (size, 4) or not kernels.fr.is_canonical(elements).all():
+        raise InvalidInput(f"input {name!r} must hold {size} reduced elements, uint64 [{size}, 4]")
+    return elements
 
 
 def _objects(values: Array) -> Sequence[Any]:
