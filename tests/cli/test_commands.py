@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -184,24 +182,24 @@ def test_encrypted_and_strangely_packed_archives_are_refused(tmp_path: Path, pla
 
 
 def test_serve_and_query_are_two_processes(folder: Path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "vortex_crypto", "serve", str(folder / "digits.fhe"), "--port", str(port)]
-    server = subprocess.Popen(command, env={**os.environ, "NO_COLOR": "1"}, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "vortex_crypto", "serve", str(folder / "digits.fhe"), "--port", "0", "--json"]
+    server = subprocess.Popen(command, env={**os.environ, "NO_COLOR": "1"}, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
     try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None
-            time.sleep(0.1)
-        url = f"http://127.0.0.1:{port}"
-        answer = vortex("query", url, SAMPLES, "--rows", "0:2", "--keys", folder / "keys")
+        opened = json.loads(server.stdout.readline())
+        assert opened["security"].startswith("128-bit")
+        answer = vortex("query", opened["listening"], SAMPLES, "--rows", "0:2", "--keys", folder / "keys")
     finally:
         server.terminate()
-        server.wait(30)
+        rest, _ = server.communicate(timeout=60)
     assert (np.argmax(answer["outputs"]["scores"], 1) == digits_scores(digits_samples(2)).argmax(1)).all()
+    events = [json.loads(line) for line in rest.splitlines()]
+    assert [(event["method"], event["path"], event["status"]) for event in events][-3:] == [
+        ("POST", "/v1/run", 404),
+        ("POST", "/v1/keys", 200),
+        ("POST", "/v1/run", 200),
+    ]
+    assert all(event["seconds"] >= 0 for event in events)
 
 
 def test_importing_the_package_is_light():

@@ -6,7 +6,10 @@ import dataclasses
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +103,43 @@ def test_the_least_recent_keys_make_room(client):
     server.register(client.evaluation_keys, "second")
     with pytest.raises(MissingKey):
         server.run(first, client.encrypt({"features": digits_samples(1)}))
+
+
+def test_keys_that_answered_nothing_make_room_before_those_at_work(client):
+    server = Server(digits().fhe, max_clients=2)
+    question = client.encrypt({"features": digits_samples(1)})
+    server.register(client.evaluation_keys, "at work")
+    server.run("at work", question)
+    for n in range(5):
+        server.register(client.evaluation_keys, f"uploaded {n}")
+    server.run("at work", question)
+    server.run("uploaded 4", question)
+    with pytest.raises(MissingKey):
+        server.run("uploaded 3", question)
+    server.register(client.evaluation_keys, "another")
+    with pytest.raises(MissingKey):
+        server.run("at work", question)
+
+
+def test_keys_registered_at_once_are_loaded_once(client, monkeypatch):
+    server, loads = Server(digits().fhe), []
+    load = server._server.load
+    slow = lambda keys: (time.sleep(0.05), loads.append(1), load(keys))[-1]  # noqa: E731
+    monkeypatch.setattr(server, "_server", SimpleNamespace(load=slow))
+    with ThreadPoolExecutor(8) as crowd:
+        names = set(crowd.map(lambda _: server.register(client.evaluation_keys), range(16)))
+    assert (len(names), len(loads)) == (1, 1)
+
+
+@pytest.mark.parametrize("backend", ["clear", "tenseal", "vortex"])
+def test_a_prepared_server_encodes_nothing_for_its_first_client(backend: str):
+    server = digits(backend).server()
+    server.prepare()
+    store = getattr(server._server, "store", None)
+    before = store.nbytes if store else 0
+    assert (before > 0) == (backend == "vortex")
+    server.register(digits(backend).client(insecure=True).evaluation_keys)
+    assert (store.nbytes if store else 0) == before
 
 
 def test_all_that_is_made_without_protection_is_marked(client, server):

@@ -57,6 +57,12 @@ def emit(facts: Mapping[str, Any], *, as_json: bool, title: str) -> None:
     out.print(table)
 
 
+def emit_line(facts: Mapping[str, Any]) -> None:
+    """Print one of several JSON objects, at once."""
+    sys.stdout.write(json.dumps(facts, default=_plain) + "\n")
+    sys.stdout.flush()
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """A progress bar with a time estimate on standard error; silent when that is no terminal."""

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from vortex_crypto import container
-from vortex_crypto.cli.console import Insecure, Json, Rows, Share, emit_arrays, err, progress, read_rows
+from vortex_crypto.cli.console import Insecure, Json, Rows, Share, emit_arrays, emit_line, err, progress, read_rows
 from vortex_crypto.errors import MissingDependency
 
 
@@ -24,11 +24,18 @@ def serve(
     program: Annotated[Path, typer.Argument(metavar="PROGRAM", help="What `compile --fhe` wrote.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8700,
-    clients: Annotated[int, typer.Option(min=1, help="Key sets in memory; the least recently used go first.")] = 4,
+    clients: Annotated[
+        int, typer.Option(min=1, help="Key sets in memory; those that answered nothing go first, then the oldest.")
+    ] = 4,
+    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait or upload beside the one computed.")] = 8,
+    grace: Annotated[int, typer.Option(min=0, help="Seconds to finish what was begun when told to stop.")] = 60,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object when listening, and one for each request.")
+    ] = False,
 ) -> None:
     """Serve a program: ciphertexts in, ciphertexts out. Holds weights and no way to decrypt."""
     try:
-        import uvicorn
+        from vortex_crypto.serve.running import Listener
     except ImportError as error:
         raise MissingDependency("serving needs FastAPI and uvicorn: pip install 'vortex-crypto[serve]'") from error
     from vortex_crypto.nn.compile import FheProgram
@@ -36,9 +43,18 @@ def serve(
     from vortex_crypto.serve.server import Server
 
     loaded = FheProgram.from_artefact(container.read(program))
-    app = application(Server(loaded, max_clients=clients))
-    err.print(f"serving [bold]{escape(str(program))}[/] on http://{host}:{port}", highlight=False)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    server = Server(loaded, max_clients=clients)
+    with progress("encoding the program"):
+        server.prepare()
+
+    def listening(url: str) -> None:
+        if as_json:
+            emit_line({"listening": url, "program": loaded.hash, "security": loaded.interface.security})
+        else:
+            err.print(f"serving [bold]{escape(str(program))}[/] on {url}", highlight=False)
+
+    app = application(server, max_waiting=waiting, log=emit_line if as_json else None)
+    Listener(app, host, port, grace=grace, listening=listening).run()
 
 
 def query(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from numpy.polynomial import chebyshev as cheb
@@ -9,7 +14,7 @@ from numpy.polynomial import chebyshev as cheb
 from tests.fhe.ckks.conftest import Party, party
 from vortex_crypto.errors import MissingKey, OutOfLevels
 from vortex_crypto.fhe.circuit import Circuit, LinearTransform
-from vortex_crypto.fhe.ckks.ciphertext import same_scale
+from vortex_crypto.fhe.ckks.ciphertext import Plaintext, same_scale
 from vortex_crypto.fhe.ckks.linear import PlaintextStore, Transform
 from vortex_crypto.fhe.ckks.polynomial import chebyshev, schedule
 from vortex_crypto.fhe.packing import Diagonals
@@ -68,6 +73,28 @@ def test_a_matrix_of_blocks(toy: Party, n1: int, steps: tuple[int, ...] | None, 
             done = toy.evaluator.rescale(y)
             assert same_scale(done.scale, toy.context.scale(done.level))
             assert np.abs(toy.decrypt(done) - wanted).max() < 2.0**-18
+
+
+def test_one_store_serves_several_threads() -> None:
+    """Each plaintext takes its room once, whoever made it, and everyone gets the one that is kept."""
+    plain = Plaintext(np.zeros((2, 64), np.uint64), (0, 1), Fraction(1))
+    size, made = plain.residues.nbytes, []
+    store = PlaintextStore(10 * size)
+
+    def make() -> Plaintext:
+        made.append(1)
+        time.sleep(0.001)
+        return replace(plain)
+
+    with ThreadPoolExecutor(8) as crowd:
+        got = list(crowd.map(lambda n: store.get(n % 10, make), range(200)))
+    assert store.nbytes == 10 * size
+    assert not store.full
+    assert len({id(each) for each in got}) == 10
+    assert len(made) >= 10
+    store.get("one more", make)
+    assert store.full
+    assert store.nbytes == 10 * size
 
 
 def test_a_matrix_over_fewer_slots_and_an_empty_row(toy: Party) -> None:

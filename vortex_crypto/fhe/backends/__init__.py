@@ -195,6 +195,9 @@ class Session(Protocol):
 class Server(Protocol):
     """Holds a plan."""
 
+    def prepare(self) -> None:
+        """Do now what would else be done for the first client: encode plaintexts, for instance."""
+
     def load(self, evaluation: Artefact) -> Session:
         """Check and load evaluation keys."""
 

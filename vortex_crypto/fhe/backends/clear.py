@@ -103,6 +103,9 @@ class ClearServer:
     plan: CkksPlan
     seed: int | None = None
 
+    def prepare(self) -> None:
+        """Nothing is to be prepared."""
+
     def load(self, evaluation: Artefact) -> ClearSession:
         """A session; there are no keys to load."""
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)

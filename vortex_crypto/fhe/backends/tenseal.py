@@ -121,6 +121,9 @@ class TensealServer:
 
     plan: CkksPlan
 
+    def prepare(self) -> None:
+        """Nothing is kept between runs."""
+
     def load(self, evaluation: Artefact) -> TensealSession:
         """Check and load a client's evaluation keys.
 

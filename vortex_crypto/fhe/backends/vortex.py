@@ -72,6 +72,14 @@ class VortexServer:
     threads: int = 0
     store: PlaintextStore = field(default_factory=lambda: PlaintextStore(PLAINTEXT_BYTES), repr=False)
 
+    def prepare(self) -> None:
+        """Encode the transforms' plaintexts that fit the store, those of the bootstraps too; at once if they are."""
+        transforms = list(self.transforms.values())
+        if self.bootstrapper is not None:
+            transforms += self.bootstrapper.transforms
+        for transform in transforms:
+            transform.prepare()
+
     def load(self, evaluation: Artefact) -> VortexSession:
         """Check a client's evaluation keys and expand them; the first time, encode the plaintexts as well.
 
@@ -92,8 +100,7 @@ class VortexServer:
         }
         keys = EvaluationKeys(product, galois)
         encapsulation = _encapsulation(context, seeds, arrays) if self.bootstrapper is not None else None
-        for transform in self.transforms.values():
-            transform.prepare()
+        self.prepare()
         return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"], encapsulation)
 
     @cached_property

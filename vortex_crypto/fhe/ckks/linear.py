@@ -8,6 +8,7 @@ al., ia.cr/2020/1203, algorithm 6). With few keys, both kinds of step are walked
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,7 +31,7 @@ _WEIGHT_BYTES = 1 << 26
 
 
 class PlaintextStore:
-    """Encoded plaintexts, kept while they fit.
+    """Encoded plaintexts, kept while they fit; may be used from several threads.
 
     Args:
         room: bytes they may take; what does not fit is made anew each time.
@@ -40,23 +41,29 @@ class PlaintextStore:
         self._room = room
         self.full = False
         self._kept: dict[Hashable, Plaintext] = {}
+        self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Plaintext]) -> Plaintext:
         """The plaintext of that key, made if it is not at hand."""
         plain = self._kept.get(key)
-        if plain is None:
-            plain = make()
-            if plain.residues.nbytes <= self._room:
-                self._room -= plain.residues.nbytes
-                self._kept[key] = plain
+        if plain is not None:
+            return plain
+        made = make()  # outside of the lock: two threads may both make one, and one of the two is kept
+        with self._lock:
+            if key in self._kept:
+                return self._kept[key]
+            if made.residues.nbytes <= self._room:
+                self._room -= made.residues.nbytes
+                self._kept[key] = made
             else:
                 self.full = True
-        return plain
+        return made
 
     @property
     def nbytes(self) -> int:
         """Bytes of what is kept."""
-        return sum(plain.residues.nbytes for plain in self._kept.values())
+        with self._lock:
+            return sum(plain.residues.nbytes for plain in self._kept.values())
 
 
 @dataclass(frozen=True)
