@@ -73,6 +73,29 @@ def convolutional(rng: np.random.Generator, *, stride: int = 2, pads: int = 2, c
     return graph_of(steps, {"x": (1, 1, 12, 12)}, ["y"], constants)
 
 
+def pooled(rng: np.random.Generator, tail: str = "") -> Graph:
+    """Conv, ReLU, MaxPool with padding, Conv, MaxPool, ReLU, dense, and perhaps ArgMax: x [1, 1, 8, 8] -> y."""
+    constants = {
+        "k1": (rng.normal(size=(3, 1, 3, 3)) / 3).astype(np.float32),
+        "b1": (0.2 * rng.normal(size=3)).astype(np.float32),
+        "k2": (rng.normal(size=(4, 3, 3, 3)) / 5).astype(np.float32),
+        "w": (rng.normal(size=(16, 3)) / 4).astype(np.float32),
+    }
+    steps: list[Step] = [
+        ("Conv", ["x", "k1", "b1"], "c1", {"pads": [1, 1, 1, 1]}),
+        ("Relu", ["c1"], "r1", {}),
+        ("MaxPool", ["r1"], "m1", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ("Conv", ["m1", "k2"], "c2", {"pads": [1, 1, 1, 1]}),
+        ("MaxPool", ["c2"], "m2", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("Relu", ["m2"], "r2", {}),
+        ("Flatten", ["r2"], "f", {}),
+        ("MatMul", ["f", "w"], "scores" if tail else "y", {}),
+    ]
+    if tail:
+        steps.append((tail, ["scores"], "y", {"axis": 1}))
+    return graph_of(steps, {"x": (1, 1, 8, 8)}, ["y"], constants)
+
+
 def residual(rng: np.random.Generator) -> Graph:
     """A residual block with batch normalisation and a strided shortcut: x [1, 2, 8, 8] -> y [1, 4, 4, 4]."""
     constants = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.nn.graphs import convolutional, gated, graph_of, perceptron, residual
+from tests.nn.graphs import convolutional, gated, graph_of, perceptron, pooled, residual
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, Unsatisfied, UnsupportedOp
 from vortex_crypto.nn.compile_zk import (
     ZkProgram,
@@ -36,6 +36,7 @@ GRAPHS: dict[str, Graph] = {
     "convolutional": convolutional(np.random.default_rng(2)),
     "residual": residual(np.random.default_rng(3)),
     "gated": gated(np.random.default_rng(4)),
+    "pooled": pooled(np.random.default_rng(5)),
 }
 KINDS = [(weights, inputs) for weights in ("public", "private") for inputs in ("public", "private", "hashed")]
 
@@ -73,6 +74,75 @@ def test_circuits_reproduce_the_integers_bit_for_bit(name: str, weights: str, in
         assert (outputs(program.program, witness)["y"] == expected["y"][0]).all()
 
 
+@pytest.mark.parametrize("tail", ["ArgMax", "ArgMin"])
+def test_a_proof_may_end_with_the_class(tail: str) -> None:
+    graph = pooled(np.random.default_rng(11), tail)
+    data = samples(graph, 24)
+    program = compile_zk(graph, calibration=samples(graph), precision_bits=10)
+    quantised = program.network.quantise(data)
+    found = program.network.outputs_of(quantised)["y"]
+    exact = np.concatenate([execute(graph, {"x": x.astype(np.float32)})["y"].ravel() for x in data["x"]])
+    assert (found.ravel() == exact).mean() > 0.9
+    assert len(set(found.ravel().tolist())) > 1
+    for k in range(3):
+        witness = solve(program.program, {"x": quantised["x"][k]})
+        check(program.program.r1cs, witness)
+        assert outputs(program.program, witness)["y"] == found[k]
+    for replacement in (0, 1, 2):  # whatever one-hot vector the prover claims, one class has a witness
+
+        def hot(kernels: Any, given: list[Any], *, window: int) -> list[Any]:
+            return [(np.arange(window) == replacement).astype(np.int64)]  # noqa: B023
+
+        fine = accepts(program.program, {"x": quantised["x"][0]}, replace={"argmax": hot})
+        assert fine == (replacement == found[0])
+
+
+def test_a_pooled_network_is_proved_end_to_end() -> None:
+    """An ONNX network with MaxPool and ArgMax, weights committed, inputs hashed: the class is all that is shown."""
+    graph = pooled(np.random.default_rng(11), "ArgMax")
+    data = samples(graph)
+    program = compile_zk(graph, calibration=data, weights="private", inputs="hashed")
+    key, mask = setup(program.program.r1cs), fresh_mask()
+    published = {"weights": program.commitment(key, mask)}
+    one = {"x": data["x"][0]}
+    receipt = program.prove(key, one, masks={"weights": mask})
+    assert receipt.outputs["y"].ravel() == program.network.outputs_of(program.network.quantise(data))["y"][0]
+    assert len(receipt.public) == 2
+    assert program.interface.verify(key.verifying, receipt.proof, receipt.public, expected=published)
+    assert program.interface.is_about(receipt.public, one)
+    for claimed in range(3):
+        valid = program.interface.verify(key.verifying, receipt.proof, [receipt.public[0], claimed], expected=published)
+        assert valid == (claimed == receipt.public[1])
+
+
+def test_maxima_are_those_of_the_windows() -> None:
+    """Padding counts for nothing, minima are maxima of opposites, and windows of all sizes go together."""
+    steps: list[Any] = [
+        ("MaxPool", ["x"], "m", {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 0, 1, 0]}),
+        ("ReduceMin", ["m"], "low", {"keepdims": 0}),
+        ("GlobalMaxPool", ["x"], "high", {}),
+    ]
+    graph = graph_of(steps, {"x": (1, 2, 4, 4)}, ["m", "low", "high"])
+    program = compile_zk(graph, input_ranges={"x": (-1.0, 1.0)}, precision_bits=10, inputs="private")
+    x = np.random.default_rng(8).uniform(-1, 1, (1, 2, 4, 4))
+    given = program.network.quantise({"x": x})
+    witness = solve(program.program, given)
+    check(program.program.r1cs, witness)
+    found, exact = outputs(program.program, witness), execute(graph, {"x": x.astype(np.float32)})
+    for name, values in program.network.outputs_of({"x": given["x"][None]}).items():
+        assert (values[0] == found[name]).all()
+        assert np.abs(program.network.restore(found)[name] - exact[name]).max() < 2.0**-9
+    kinds = {type(layer).__name__ for layer in ZkProgram.from_artefact(program.to_artefact()).network.layers}
+    assert "IntegerExtremum" in kinds
+
+
+def test_softmax_says_what_to_do_instead() -> None:
+    graph = pooled(np.random.default_rng(5), "Softmax")
+    with pytest.raises(UnsupportedOp, match=r"'y' \(Softmax\).*a proof may end with ArgMax"):
+        compile_zk(graph, calibration=samples(graph))
+    assert list(compile_zk(graph, calibration=samples(graph), drop_tail=True).network.outputs) == ["scores"]
+
+
 @pytest.mark.parametrize("weights", ["public", "private"])
 def test_every_input_in_range_has_a_witness(weights: str) -> None:
     """Widths are proved, not calibrated: the corners of the input range pass too."""
@@ -103,7 +173,7 @@ def test_no_wire_is_free(weights: str) -> None:
     assert not len(unconstrained_wires(program.program.r1cs, witness))
 
 
-@pytest.mark.parametrize("name", ["perceptron", "gated"])
+@pytest.mark.parametrize("name", ["perceptron", "gated", "pooled"])
 @pytest.mark.parametrize("weights", ["public", "private"])
 def test_hints_that_lie_are_refused(name: str, weights: str) -> None:
     program = compiled(name, weights, "private")

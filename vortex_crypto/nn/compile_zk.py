@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+<<<<<<< HEAD
 from functools import cached_property
+=======
+from functools import partial
+>>>>>>> edb7469 (Prove networks with MaxPool and ArgMax)
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -49,7 +53,7 @@ Progress = Callable[[str], None]
 
 PIPELINE: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("fold_constants", fold_constants),
-    ("arithmetize", arithmetize),
+    ("arithmetize", partial(arithmetize, comparisons=True)),
     # A chain of functions becomes one table, and a scaling before a ReLU goes into its layer's weights.
     ("fuse_elementwise", fuse_elementwise),
     ("compose_affine", compose_affine),
@@ -224,7 +228,8 @@ def compile_zk(
         InvalidInput: neither calibration nor ranges for an input, or data that does not fit.
     """
     stage = progress or (lambda name: None)
-    graph, _ = drop_tail_pass(graph, allowed=drop_tail)
+    if drop_tail:
+        graph, _ = drop_tail_pass(graph, allowed=True)
     for name, run in PIPELINE:
         stage(name)
         graph = run(graph)

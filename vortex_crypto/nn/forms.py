@@ -1,7 +1,8 @@
-"""The four arithmetic forms an operator can take, shared by every cryptographic target.
+"""The five arithmetic forms an operator can take, shared by every cryptographic target.
 
 Every affine operator is a sparse matrix, every activation an expression, every product of two secrets bilinear; all
-else is built from those. Tensors are flattened in row-major order.
+else is built from those. What compares is an extremum, which circuits of proofs can check and encrypted programs
+cannot evaluate. Tensors are flattened in row-major order.
 """
 
 from __future__ import annotations
@@ -60,7 +61,22 @@ class Unsupported:
     remedy: str = ""
 
 
-Form = Affine | Elementwise | Bilinear | Unsupported
+@dataclass(frozen=True)
+class Extremum:
+    """y[i] = the greatest (`least`: smallest) of x[windows[i]], x being input `arg`, or where in the window it stands.
+
+    `windows` is int64 [y.size, k], and -1 in it stands for no element; each row has an element, and all of them where
+    `position` asks for places. Of equals the first counts. `otherwise` is what targets that cannot compare say.
+    """
+
+    windows: Array
+    otherwise: Unsupported
+    position: bool = False
+    least: bool = False
+    arg: int = 0
+
+
+Form = Affine | Elementwise | Bilinear | Extremum | Unsupported
 
 
 def sparse(rows: Array, columns: Array, values: Array, shape: tuple[int, int]) -> Sparse:

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from vortex_crypto.errors import InvalidInput
 from vortex_crypto.nn.ir import Array
+from vortex_crypto.nn.passes.arithmetic import extrema
 
 Sparse = sp.csr_array[Any, tuple[int, int]]
 
@@ -127,7 +128,28 @@ class IntegerTable:
         return found
 
 
-IntegerLayer = IntegerAffine | IntegerProduct | IntegerTable
+@dataclass(frozen=True, eq=False)
+class IntegerExtremum:
+    """y[i] = max of x[windows[i]], or its first position there; `windows` int64 [size, k], -1 for no element.
+
+    `bits` bounds the operand: |x| < 2^(bits-1). Nothing is rounded: `shift` is 0.
+    """
+
+    name: str
+    origin: str
+    inputs: tuple[str]
+    windows: Array
+    position: bool
+    fraction: int
+    bits: int
+    shift: int = 0
+
+    def run(self, *operands: Array) -> Array:
+        """On int64 arrays [samples, size]."""
+        return extrema(operands[0], self.windows, np.iinfo(np.int64).min, position=self.position)
+
+
+IntegerLayer = IntegerAffine | IntegerProduct | IntegerTable | IntegerExtremum
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +191,7 @@ class IntegerNetwork:
         restored = {}
         for name, values in outputs.items():
             real = np.ldexp(np.asarray(values).astype(np.float64), -self.fraction(name))
-            restored[name] = real.reshape(*real.shape[: real.ndim - 1], *self.outputs[name])
+            restored[name] = real.reshape((*real.shape[: real.ndim - 1], *self.outputs[name]))
         return restored
 
 

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from vortex_crypto.nn.integer import (
     IntegerAffine,
+    IntegerExtremum,
     IntegerInput,
     IntegerLayer,
     IntegerNetwork,
@@ -76,6 +77,8 @@ def _pack_layer(prefix: str, layer: IntegerLayer, arrays: dict[str, Array]) -> d
             }
     if isinstance(layer, IntegerTable):
         arrays[f"{prefix}/values"] = layer.values
+    if isinstance(layer, IntegerExtremum):
+        arrays[f"{prefix}/windows"] = layer.windows
     return packed
 
 
@@ -96,6 +99,8 @@ def _unpack_layer(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, A
         return IntegerProduct(**fields)
     if packed["kind"] == "IntegerTable":
         return IntegerTable(**fields, values=arrays[f"{prefix}/values"])
+    if packed["kind"] == "IntegerExtremum":
+        return IntegerExtremum(**fields, windows=arrays[f"{prefix}/windows"])
     raise ValueError(f"unknown layer {packed['kind']!r}")
 
 
@@ -137,6 +142,19 @@ def _size(layer: IntegerLayer, operands: Sequence[int]) -> int:
         if len(operands) != 2 or operands[0] != operands[1]:
             raise ValueError(f"layer {layer.name!r} multiplies values of different sizes")
         return operands[0]
+    if isinstance(layer, IntegerExtremum):
+        return _windows(layer, operands)
     if layer.values.dtype != np.int64 or layer.values.ndim != 1 or not len(layer.values) or len(operands) != 1:
         raise ValueError(f"layer {layer.name!r} has no table")
     return operands[0]
+
+
+def _windows(layer: IntegerExtremum, operands: Sequence[int]) -> int:
+    windows, (size,) = layer.windows, operands
+    if windows.dtype != np.int64 or windows.ndim != 2 or not windows.size or layer.shift:
+        raise ValueError(f"layer {layer.name!r} has no windows, or a shift")
+    if windows.min() < -1 or windows.max() >= size or (windows < 0).all(axis=1).any():
+        raise ValueError(f"layer {layer.name!r} has a window outside of its operand, or an empty one")
+    if layer.position and windows.min() < 0:
+        raise ValueError(f"layer {layer.name!r} asks for positions in windows with gaps")
+    return len(windows)

@@ -13,10 +13,19 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from vortex_crypto.nn.integer import IntegerAffine, IntegerInput, IntegerNetwork, IntegerProduct, IntegerTable
+from vortex_crypto.nn.integer import (
+    IntegerAffine,
+    IntegerExtremum,
+    IntegerInput,
+    IntegerLayer,
+    IntegerNetwork,
+    IntegerProduct,
+    IntegerTable,
+)
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.zk.circuit import Circuit
 from vortex_crypto.zk.discharge import Table
+from vortex_crypto.zk.gadgets.extremum import argmax, maximum
 from vortex_crypto.zk.gadgets.fixed_point import rescale, rescale_unbounded
 from vortex_crypto.zk.gadgets.lookup import apply_table
 from vortex_crypto.zk.gadgets.packed import rows_per_element, unpack
@@ -66,12 +75,7 @@ class _Lowering:
                 c.expose(DIGEST, self._digest())
         for layer in self.network.layers:
             with c.origin(layer.origin or layer.name):
-                if isinstance(layer, IntegerAffine):
-                    self.values[layer.name] = self._affine(layer)
-                elif isinstance(layer, IntegerProduct):
-                    self.values[layer.name] = self._product(layer)
-                else:
-                    self.values[layer.name] = self._table(layer)
+                self.values[layer.name] = self._layer(layer)
         for name, value in self.network.output_values.items():
             with c.origin(name):
                 c.expose(name, self.values[value])
@@ -91,6 +95,17 @@ class _Lowering:
         ports = self.network.inputs
         low, bits = (np.concatenate(parts) for parts in zip(*((p.low, p.bits) for p in ports), strict=True))
         return sponge(self.circuit, pack(concatenate([self.values[p.name] for p in ports]), low, bits))
+
+    def _layer(self, layer: IntegerLayer) -> Linear:
+        match layer:
+            case IntegerAffine():
+                return self._affine(layer)
+            case IntegerProduct():
+                return self._product(layer)
+            case IntegerTable():
+                return self._table(layer)
+            case IntegerExtremum():
+                return self._extremum(layer)
 
     def _affine(self, layer: IntegerAffine) -> Linear:
         if self.private_weights:
@@ -138,6 +153,19 @@ class _Lowering:
             index = relu(c, index - layer.low, bits) - relu(c, index - last, bits) + layer.low
         table = Table(f"{layer.name}", (np.arange(layer.low, last + 1), layer.values))
         return apply_table(c, table, index)
+
+    def _extremum(self, layer: IntegerExtremum) -> Linear:
+        """Windows of one size together; operands are bounded by the layer, or the range check, that made them."""
+        x, taps = self.values[layer.inputs[0]], (layer.windows >= 0).sum(axis=1)
+        parts, rows = [], []
+        for count in np.unique(taps):
+            chosen = np.flatnonzero(taps == count)
+            windows = layer.windows[chosen]
+            operands = x[windows[windows >= 0].reshape(-1, count)]
+            take = argmax if layer.position else maximum
+            parts.append(take(self.circuit, operands, layer.bits))
+            rows.append(chosen)
+        return concatenate(parts)[np.argsort(np.concatenate(rows))]
 
 
 def _pack(matrix: Any, bias: Array, slot_bits: int) -> tuple[Array, Array]:

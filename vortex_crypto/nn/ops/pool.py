@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from vortex_crypto.errors import ShapeMismatch
-from vortex_crypto.nn.forms import Affine, Form, Unsupported, sparse
+from vortex_crypto.nn.forms import Affine, Extremum, Form, Unsupported, positions, sparse
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.op import Inputs, Op, Sample, Spec
 from vortex_crypto.nn.ops.base import wide
@@ -116,7 +116,16 @@ class MaxPool(_Pool):
         return y, planes * prod(windows.size) + spatial.ravel()[flat]
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
-        return _NO_MAXIMUM
+        if output:
+            return Unsupported("it asks for the positions of maxima in the whole tensor", "Use the maxima alone.")
+        shape = inputs[0].shape
+        windows = self.geometry(shape)
+        source = windows.sources()
+        if (source < 0).all(axis=1).any():
+            return Unsupported("a window lies in the padding alone", "Use less padding.")
+        planes = np.arange(prod(shape[:2])).reshape(-1, 1, 1)
+        places = np.where(source >= 0, planes * prod(windows.size) + source, -1)
+        return Extremum(places.reshape(-1, source.shape[1]), _NO_MAXIMUM)
 
     @classmethod
     def samples(cls, rng: np.random.Generator) -> Iterator[Sample]:
@@ -176,7 +185,7 @@ class GlobalMaxPool(_GlobalPool):
         return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
-        return _NO_MAXIMUM
+        return Extremum(positions(inputs[0].shape).reshape(prod(inputs[0].shape[:2]), -1), _NO_MAXIMUM)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.special
 
-from vortex_crypto.nn.forms import Affine, Bilinear, Form, Unsupported, positions, selection, sparse
+from vortex_crypto.nn.forms import Affine, Bilinear, Extremum, Form, Unsupported, positions, selection, sparse
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.op import Inputs, Op, Sample, Spec
 from vortex_crypto.nn.ops.base import normalize_axes, normalize_axis, wide
@@ -55,10 +55,15 @@ class _Reduce(Op):
         return (y.astype(x.dtype, copy=False),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
+        no_polynomial = Unsupported(f"{self.name} is no polynomial", "Use ReduceMean or ReduceSum in the model.")
         if self.form_kind == "":
-            return Unsupported(f"{self.name} is no polynomial", "Use ReduceMean or ReduceSum in the model.")
+            return no_polynomial
         x = inputs[0]
         axes = self._axes(len(x.shape), inputs.constant(1))
+        if self.form_kind in ("greatest", "least"):
+            if not x.size:
+                return no_polynomial
+            return Extremum(_windows(x.shape, axes), no_polynomial, least=self.form_kind == "least")
         kept = tuple(1 if i in axes else d for i, d in enumerate(x.shape))
         rows = np.broadcast_to(positions(kept), x.shape).ravel()
         weight = prod(kept) / x.size if self.form_kind == "mean" and x.size else 1.0
@@ -74,6 +79,13 @@ class _Reduce(Op):
         yield Sample(cls(), (x,))
         yield Sample(cls(keepdims=0), (x, np.array([-1, 0])), (1,))
         yield Sample(cls(noop_with_empty_axes=1), (x, np.array([1])), (1,))
+
+
+def _windows(shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """The positions that go into each element of a reduction over `axes`, in order: int64 [elements, reduced]."""
+    kept = [i for i in range(len(shape)) if i not in axes]
+    moved = positions(shape).transpose(*kept, *axes)
+    return moved.reshape(prod(shape[i] for i in kept), -1)
 
 
 def _lowest(x: Array) -> Any:
@@ -132,7 +144,13 @@ class _ArgReduce(Op):
         return (np.asarray(np.expand_dims(y, axis) if self.keepdims else y, np.int64),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
-        return Unsupported(f"{self.name} jumps", "Let the client take it of the decrypted scores.")
+        jumps = Unsupported(f"{self.name} jumps", "Let the client take it of the decrypted scores.")
+        if self.select_last_index:
+            return Unsupported(f"{self.name} asks for the last of equals", "Export it with select_last_index=0.")
+        axis = normalize_axis(self.axis, len(inputs[0].shape))
+        if not inputs[0].size:
+            return jumps
+        return Extremum(_windows(inputs[0].shape, (axis,)), jumps, position=True, least=type(self).best is np.argmin)
 
     @classmethod
     def samples(cls, rng: np.random.Generator) -> Iterator[Sample]:
@@ -159,9 +177,9 @@ OPERATORS = (
     _reduction("ReduceL2", lambda x, axes, keep: np.sqrt(_sum(np.square(x), axes, keep))),
     _reduction("ReduceLogSum", lambda x, axes, keep: np.log(_sum(x, axes, keep))),
     _reduction("ReduceLogSumExp", _log_sum_exp),
-    _reduction("ReduceMax", lambda x, axes, keep: np.max(x, axis=axes, keepdims=keep, initial=_lowest(x))),
+    _reduction("ReduceMax", lambda x, axes, keep: np.max(x, axis=axes, keepdims=keep, initial=_lowest(x)), "greatest"),
     _reduction("ReduceMean", _mean, "mean"),
-    _reduction("ReduceMin", lambda x, axes, keep: np.min(x, axis=axes, keepdims=keep, initial=_highest(x))),
+    _reduction("ReduceMin", lambda x, axes, keep: np.min(x, axis=axes, keepdims=keep, initial=_highest(x)), "least"),
     _reduction("ReduceProd", lambda x, axes, keep: np.prod(x, axis=axes, keepdims=keep, dtype=x.dtype)),
     _reduction("ReduceSum", _sum, "sum"),
     _reduction("ReduceSumSquare", lambda x, axes, keep: _sum(np.square(x), axes, keep), "square"),

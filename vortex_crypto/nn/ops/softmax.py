@@ -47,7 +47,8 @@ class _Along(Op):
     def form(self, inputs: Inputs, output: int = 0) -> Form:
         return Unsupported(
             f"{self.name} divides by a sum of exponentials",
-            "End the model at the logits: the client can apply it after decryption.",
+            "End the model at the logits, which whoever reads the outputs can apply it to (at its end: --drop-tail); "
+            "a proof may end with ArgMax.",
         )
 
     @classmethod

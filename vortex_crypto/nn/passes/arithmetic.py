@@ -1,4 +1,4 @@
-"""The four operators of an arithmetic graph: affine map, elementwise function, polynomial, product.
+"""The five operators of an arithmetic graph: affine map, elementwise function, polynomial, product, extremum.
 
 After `arithmetize` a graph has no others. Each acts on flattened samples, arrays of shape (batch, size), so that a
 whole calibration set goes through in one sweep; `ref` is the same meaning for one sample in its tensor's own shape, as
@@ -136,7 +136,44 @@ class ProductOp:
         return "Product()"
 
 
-ArithmeticOp = AffineOp | ElementwiseOp | PolynomialOp | ProductOp
+@dataclass(frozen=True, eq=False)
+class ExtremumOp:
+    """y[i] = max of x[windows[i]], or its first position there; `windows` int64 [y.size, k], -1 for no element."""
+
+    windows: Array
+    position: bool
+    shape: tuple[int, ...]
+    name: ClassVar[str] = "Extremum"
+    converts_domain: ClassVar[bool] = False
+
+    def batched(self, samples: Array) -> Array:
+        """The maxima, or positions, on arrays of shape (batch, size)."""
+        return extrema(samples, self.windows, -np.inf, position=self.position)
+
+    def infer(self, inputs: Inputs) -> tuple[Spec, ...]:
+        """A float64 tensor of `shape`."""
+        return (Spec(self.shape, np.dtype(np.float64)),)
+
+    def ref(self, *arrays: Array) -> tuple[Array, ...]:
+        """The maxima, or positions, of one sample."""
+        return _one_sample(self.batched, arrays, self.shape)
+
+    def fingerprint(self) -> str:
+        """Digest of the windows."""
+        return f"Extremum({_digest(self.windows)}, {self.position})"
+
+
+ArithmeticOp = AffineOp | ElementwiseOp | PolynomialOp | ProductOp | ExtremumOp
+
+
+def extrema(samples: Array, windows: Array, lowest: float, *, position: bool) -> Array:
+    """The greatest of each window [rows, k] of samples [batch, size], or its first position: [batch, rows].
+
+    -1 in a window is no element; `lowest` is below all others.
+    """
+    nothing = np.full((len(samples), 1), lowest, dtype=samples.dtype)
+    taps = np.concatenate([samples, nothing], axis=1)[:, windows]
+    return np.asarray(taps.argmax(axis=2) if position else taps.max(axis=2))
 
 
 def evaluate(graph: Graph, samples: Mapping[str, Array]) -> dict[str, Array]:

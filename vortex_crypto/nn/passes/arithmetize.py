@@ -1,4 +1,4 @@
-"""Replace every operator by its arithmetic form: affine maps, elementwise functions and products remain."""
+"""Replace every operator by its arithmetic form: affine maps, functions, products remain, and extrema where allowed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.errors import UnsupportedOp
-from vortex_crypto.nn.forms import Affine, Bilinear, Elementwise, Form, Unsupported
+from vortex_crypto.nn.forms import Affine, Bilinear, Elementwise, Extremum, Form, Unsupported
 from vortex_crypto.nn.ir import Graph, Node, Value
 from vortex_crypto.nn.op import Inputs
-from vortex_crypto.nn.passes.arithmetic import AffineOp, ArithmeticOp, ElementwiseOp, ProductOp, is_identity
+from vortex_crypto.nn.passes.arithmetic import (
+    AffineOp,
+    ArithmeticOp,
+    ElementwiseOp,
+    ExtremumOp,
+    ProductOp,
+    identity,
+    is_identity,
+)
 
 _FLOAT = np.dtype(np.float64)
 
 
-def arithmetize(graph: Graph) -> Graph:
+def arithmetize(graph: Graph, *, comparisons: bool = False) -> Graph:
     """The graph in arithmetic forms; values keep their names and shapes, dtypes become float64.
+
+    Args:
+        graph: after constants are folded.
+        comparisons: whether the target can compare secrets, and so take a maximum.
 
     Raises:
         UnsupportedOp: an operator without a form; the message names the node and what can be done.
@@ -32,7 +44,7 @@ def arithmetize(graph: Graph) -> Graph:
             )
         for index, output in enumerate(node.outputs):
             if output and _is_read(graph, output):
-                _Emitter(graph, result, node, output).emit(_form(graph, node, index))
+                _Emitter(graph, result, node, output).emit(_allowed(_form(graph, node, index), comparisons))
     for name in graph.outputs:
         if name in graph.constants:
             raise UnsupportedOp(
@@ -62,8 +74,25 @@ class _Emitter:
                 self._add(ElementwiseOp(form.expression, self.shape), self._names([form.arg]), self.output)
             case Bilinear():
                 self._product(form)
+            case Extremum():
+                self._extremum(form)
             case Unsupported():
                 raise UnsupportedOp(_label(self.node), self.node.op.name, form.reason, form.remedy)
+
+    def _extremum(self, form: Extremum) -> None:
+        (source,) = self._names([form.arg])
+        if not form.least:
+            self._add(ExtremumOp(form.windows, form.position, self.shape), [source], self.output)
+            return
+        value = self.result.values[source]
+        negated = AffineOp((-identity(value.size),), np.zeros(value.size), value.shape)
+        name = self._add(negated, [source], f"{self.output}/negated")
+        if form.position:
+            self._add(ExtremumOp(form.windows, True, self.shape), [name], self.output)
+            return
+        inner = self._add(ExtremumOp(form.windows, False, self.shape), [name], f"{self.output}/greatest")
+        size = len(form.windows)
+        self._add(AffineOp((-identity(size),), np.zeros(size), self.shape), [inner], self.output)
 
     def _product(self, form: Bilinear) -> None:
         factors = [
@@ -92,6 +121,10 @@ class _Emitter:
         origin = _label(self.node)
         self.result.add_node(Node(output, op, tuple(inputs), (output,), origin), [Value(output, op.shape, _FLOAT)])
         return output
+
+
+def _allowed(form: Form, comparisons: bool) -> Form:
+    return form.otherwise if isinstance(form, Extremum) and not comparisons else form
 
 
 def _form(graph: Graph, node: Node, index: int) -> Form:

@@ -27,6 +27,7 @@ from vortex_crypto.nn.forms import X
 from vortex_crypto.nn.integer import (
     ACCUMULATOR_BITS,
     IntegerAffine,
+    IntegerExtremum,
     IntegerInput,
     IntegerLayer,
     IntegerNetwork,
@@ -35,7 +36,15 @@ from vortex_crypto.nn.integer import (
     round_shift,
 )
 from vortex_crypto.nn.ir import Array, Graph, Node
-from vortex_crypto.nn.passes.arithmetic import AffineOp, ElementwiseOp, ProductOp, evaluate, function_of
+from vortex_crypto.nn.passes.arithmetic import (
+    AffineOp,
+    ElementwiseOp,
+    ExtremumOp,
+    ProductOp,
+    evaluate,
+    extrema,
+    function_of,
+)
 
 TABLE_BITS = 12
 """Functions other than ReLU become tables of at most so many entries."""
@@ -128,6 +137,9 @@ class _Quantizer:
         elif isinstance(op, ProductOp):
             for name, other in zip(node.inputs, reversed(node.inputs), strict=True):
                 self._need(name, self.precision - size + self._log_size(other) - _DEVIATION)
+        elif isinstance(op, ExtremumOp):
+            name = node.inputs[0]
+            self._need(name, self.precision - self._log_size(name) if op.position else self.needed[output].max())
         elif output in self.relu:
             factor = abs(self.relu[output][0])
             self._need(node.inputs[0], float(self.needed[output].max()) + math.log2(factor))
@@ -192,6 +204,8 @@ class _Quantizer:
                 self._lone_relu(node)
         elif isinstance(op, ElementwiseOp):
             self._table(node, op)
+        elif isinstance(op, ExtremumOp):
+            self._extremum(node, op)
         else:
             raise UnsupportedOp(node.origin or node.name, op.name, "a circuit of integers has no such operator.")
 
@@ -290,6 +304,20 @@ class _Quantizer:
         self.layers.append(IntegerTable(output, node.origin, (name,), shift, first, entries, fraction, bits))
         size = self.graph.values[output].size
         self._define(output, fraction, _Bounds(np.full(size, entries.min()), np.full(size, entries.max())))
+
+    def _extremum(self, node: Node, op: ExtremumOp) -> None:
+        """Exact: a maximum keeps its operand's exponent, a position has none."""
+        output, name = node.outputs[0], node.inputs[0]
+        x, label = self.bounds[name], node.origin or node.name
+        fraction = 0 if op.position else int(self.exponents[name].max())
+        self.layers.append(IntegerExtremum(output, label, (name,), op.windows, op.position, fraction, x.bits))
+        if op.position:
+            last = np.full(len(op.windows), op.windows.shape[1] - 1, dtype=np.int64)
+            self._define(output, 0, _Bounds(np.zeros_like(last), last))
+            return
+        lowest = np.iinfo(np.int64).min
+        low, high = (extrema(end[None], op.windows, lowest, position=False)[0] for end in (x.low, x.high))
+        self._define(output, fraction, _Bounds(low, high))
 
     def _materialise(self, name: str) -> None:
         """An output that is an input itself becomes a layer, so that it has one exponent."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.sparse as sp
 
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.zk.circuit import Circuit
@@ -35,7 +36,7 @@ def _argmax(kernels: FieldKernels, inputs: list[Array], *, window: int) -> Seque
 
 
 def maximum(c: Circuit, x: Linear, bits: int) -> Linear:
-    """The greatest of each last axis, for signed values of at most `bits` - 1 bits."""
+    """The greatest of each last axis, for signed values that are bounded already, |x| < 2^(bits-1)."""
     window, shape = x.shape[-1], x.shape[:-1]
     if window == 1:
         return x.reshape(*shape)
@@ -50,7 +51,7 @@ def maximum(c: Circuit, x: Linear, bits: int) -> Linear:
 
 
 def argmax(c: Circuit, x: Linear, bits: int) -> Linear:
-    """The position of the first greatest value of each last axis, for signed values of at most `bits` - 1 bits."""
+    """The position of the first greatest value of each last axis, for values bounded as for `maximum`."""
     window, shape = x.shape[-1], x.shape[:-1]
     (hot,) = c.hint("argmax", [x], x.shape, window=window)
     (greatest,) = c.hint("maximum", [x], shape, window=window)
@@ -59,7 +60,8 @@ def argmax(c: Circuit, x: Linear, bits: int) -> Linear:
     gaps = greatest.reshape(*shape, 1) - x
     c.assert_mul(hot, gaps, 0)
     after = np.tril(np.ones((window, window), dtype=np.int64), -1)  # column i sums what stands after i
-    before = hot.flat.apply(np.kron(np.eye(hot.size // window, dtype=np.int64), after.T)).reshape(*x.shape)
+    every = sp.kron(sp.eye_array(hot.size // window, dtype=np.int64), sp.csr_array(after.T), format="csr")
+    before = hot.flat.apply(every).reshape(*x.shape)
     c.range(gaps - before, bits)
     return (hot * np.arange(window)).sum()
 
@@ -70,8 +72,8 @@ def samples() -> tuple[Sample, ...]:
     def greatest(c: Circuit) -> None:
         x = c.private("x", (3,))
         in_signed_range(c, x, 3)
-        c.expose("max", maximum(c, x, 4))
-        c.expose("argmax", argmax(c, x, 4))
+        c.expose("max", maximum(c, x, 3))
+        c.expose("argmax", argmax(c, x, 3))
 
     triples = [(a, b, d) for a in range(-2, 2) for b in range(-2, 2) for d in range(-2, 2)]
     accepted = tuple(({"x": t}, {"max": max(t), "argmax": t.index(max(t))}) for t in triples)
