@@ -11,11 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-<<<<<<< HEAD
-from functools import cached_property
-=======
-from functools import partial
->>>>>>> edb7469 (Prove networks with MaxPool and ArgMax)
+from functools import cached_property, partial
 from typing import Any, Literal, get_args
 
 import numpy as np
