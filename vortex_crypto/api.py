@@ -115,7 +115,7 @@ def compile(  # the product's own verb, which only this module's globals shadow
         calibration: typical inputs by input name, a mapping or an .npz file; they set the ranges of activations.
         input_ranges: (low, high) of each input; needed without calibration.
         precision_bits: -log2 of the mean absolute error of the outputs that is aimed at.
-        backend: "vortex", "tenseal" or "clear" (a simulation without any protection).
+        backend: "vortex", "tenseal", "openfhe" (where installed) or "clear" (a simulation without any protection).
         batch: samples a ciphertext must have room for.
         drop_tail: leave a final Softmax or ArgMax to the client.
         insecure: accept parameters below 128 bits and mark everything made with them.

@@ -1,7 +1,8 @@
 """The peers of the CKKS benchmarks, each told the same and timed by turns with ours.
 
 SEAL runs in this process. OpenFHE and Lattigo are wheels that not every Python loads, so each is a program that an
-interpreter of its own runs: JSON lines in, JSON lines out, and the time is taken inside, without the pipe.
+interpreter of its own runs: JSON lines in, JSON lines out. Times are seconds of the processor that the process itself
+took, of one thread: what else runs on the machine, and the pipe, are not in them.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def piped(name: str, python: str | None, **setup: Any) -> Iterator[Peer | None]:
 
 
 def beside(peer: Peer, do: str, ours: Callable[[], Any], wanted: np.ndarray, *, runs: int = 5) -> Row:
-    """Median seconds of ours and the peer's by turns, once the peer's decrypted result is what it should be.
+    """Median processor seconds of ours and the peer's by turns, once the peer's decrypted result is what it should be.
 
     Raises:
         RuntimeError: the peer cannot do it, or does it wrong.
@@ -104,9 +105,9 @@ def beside(peer: Peer, do: str, ours: Callable[[], Any], wanted: np.ndarray, *, 
         raise RuntimeError(f"{do}: its result has {bits:.1f} bits")
     mine, theirs = [], []
     for _ in range(runs):
-        start = time.perf_counter()
+        start = time.process_time()
         ours()
-        mine.append(time.perf_counter() - start)
+        mine.append(time.process_time() - start)
         theirs.append(peer.call(do)["seconds"])
     seconds, peer_seconds = statistics.median(mine), statistics.median(theirs)
     return {

@@ -15,14 +15,22 @@ from hypothesis import strategies as st
 from tests.fhe import circuits
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, MissingKey
-from vortex_crypto.fhe.backends import ROSTER, KeySet, Needs, Session, backend
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, MissingDependency, MissingKey
+from vortex_crypto.fhe.backends import ROSTER, KeySet, Needs, Session, backend, openfhe_format
 from vortex_crypto.fhe.circuit import Circuit, Vector
 from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.keys import Keys
 from vortex_crypto.fhe.plan import CkksPlan, plan
 
-BACKENDS = list(ROSTER)
+
+def _installed(name: str) -> bool:
+    try:
+        return name != "openfhe" or openfhe_format.library() is not None
+    except MissingDependency:
+        return False
+
+
+BACKENDS = [name for name in ROSTER if _installed(name)]
 BOOTSTRAPPING = [name for name in BACKENDS if backend(name).capabilities.bootstraps]
 RUNS = [(c, n) for n in BACKENDS for c in circuits.ROSTER if c in circuits.LEVELED or n in BOOTSTRAPPING]
 

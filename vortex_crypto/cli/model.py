@@ -26,7 +26,9 @@ Ranges = Annotated[
 Precision = Annotated[
     float | None, typer.Option("--precision", metavar="BITS", help="Bits of the outputs that should be right.")
 ]
-Backend = Annotated[str | None, typer.Option("--backend", help="What runs the program: tenseal, vortex or clear.")]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help="What runs the program: vortex, tenseal, openfhe or clear.")
+]
 Batch = Annotated[
     int | None, typer.Option("--batch", help="Rows packed into one ciphertext; by default as many as fit.")
 ]

@@ -318,8 +318,9 @@ def _literal(log_n: int, needed: int, room: int, cap: int, capabilities: Capabil
     size = capabilities.digit_primes(needed + 1)
     for scale in range(capabilities.max_prime_bits - room, MIN_SCALE_BITS - 1, -1):
         base = scale + room
-        special = min(-(-(base + (size - 1) * scale) // size) + SPECIAL_BITS, capabilities.max_prime_bits)
-        if base + needed * scale + size * special >= cap or special * size < base + (size - 1) * scale:
+        digit = base + (size - 1) * scale + capabilities.special_slack
+        special = min(-(-digit // size) + SPECIAL_BITS, capabilities.max_prime_bits)
+        if base + needed * scale + size * special >= cap or special * size < digit:
             continue
         return ParametersLiteral(
             log_n, (base,) + (scale,) * needed, (special,) * size, scale, digits=-(-(needed + 1) // size)

@@ -26,6 +26,7 @@ Progress = Callable[[int, int, str], None]
 
 ROSTER = {
     "clear": "vortex_crypto.fhe.backends.clear",
+    "openfhe": "vortex_crypto.fhe.backends.openfhe",
     "tenseal": "vortex_crypto.fhe.backends.tenseal",
     "vortex": "vortex_crypto.fhe.backends.vortex",
 }
@@ -47,6 +48,7 @@ class Capabilities:
         max_prime_bits: of the primes of the chain.
         max_log_n: log2 of the largest ring degree.
         digit_primes: primes of the chain in one key-switching digit, given the length of the chain.
+        special_slack: bits by which the special primes together must exceed the largest digit, at the least.
         key_bytes: what a switching key weighs in memory at a level, given the parameters and the level.
         key_budget: bytes of memory all switching keys together may take.
         plaintext_budget: bytes that encoded plaintexts may take between runs; those beyond it are encoded in each run.
@@ -59,6 +61,7 @@ class Capabilities:
     max_prime_bits: int = 60
     max_log_n: int = 16
     digit_primes: Callable[[int], int] = lambda chain: 1
+    special_slack: int = 0
     key_bytes: Callable[[Parameters, int], int] = lambda parameters, level: hybrid_key_bytes(parameters, level)
     key_budget: int = 1600 << 20
     plaintext_budget: int = 0
