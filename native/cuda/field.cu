@@ -44,6 +44,73 @@ __device__ __forceinline__ void invert(F* out, const F* a, u64 n) {
     }
 }
 
+// first base^i for every T-th i, T the threads of the grid.
+template <class F>
+__device__ __forceinline__ void powers(F* out, const F& base, const F& first, u64 n) {
+    const u64 threads = (u64)gridDim.x * blockDim.x;
+    u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    F value = power(first, base, i);
+    const F step = n > threads ? power(F::one(), base, threads) : F::one();
+    for (;; i += threads) {
+        out[i] = value;
+        if (n - i <= threads) break;
+        value = value * step;
+    }
+}
+
+// What a block keeps of a transform, limb by limb: neighbouring threads use neighbouring words. Rows are four words longer
+// than the tile, so that the four limbs of an element, which four threads load and store, lie in different banks.
+struct Tile {
+    u64 limbs[4][fr_tile + 4];
+
+    __device__ __forceinline__ Fr get(u32 e) const { return {{limbs[0][e], limbs[1][e], limbs[2][e], limbs[3][e]}}; }
+    __device__ __forceinline__ void set(u32 e, const Fr& value) {
+        for (u32 j = 0; j < 4; ++j) limbs[j][e] = value.v[j];
+    }
+    __device__ __forceinline__ void load(const Fr* x, const Pass& pass) {
+        const u32 words = 4u << (pass.log_rows + pass.log_columns);
+        for (u32 w = threadIdx.x; w < words; w += blockDim.x) limbs[w & 3][w >> 2] = x[pass.place(blockIdx.x, w >> 2)].v[w & 3];
+        __syncthreads();
+    }
+    __device__ __forceinline__ void store(Fr* out, const Pass& pass) const {
+        const u32 words = 4u << (pass.log_rows + pass.log_columns);
+        for (u32 w = threadIdx.x; w < words; w += blockDim.x) out[pass.place(blockIdx.x, w >> 2)].v[w & 3] = limbs[w & 3][w >> 2];
+    }
+};
+
+// R stages in registers, on 2^R rows at a time: stages s .. s + R - 1 of the pass.
+template <int R, bool forward>
+__device__ __forceinline__ void stages(Tile& tile, const Pass& pass, u32 s, u32 block, const Fr* twiddles) {
+    constexpr int count = 1 << R;
+    const u32 log_low = pass.log_rows - s - R, groups = 1u << (pass.log_rows - R + pass.log_columns);
+    for (u32 g = threadIdx.x; g < groups; g += blockDim.x) {
+        const u32 column = g & ((1u << pass.log_columns) - 1), rest = g >> pass.log_columns;
+        const u32 low = rest & ((1u << log_low) - 1), high = rest >> log_low;
+        const u32 at = (((high << R << log_low) + low) << pass.log_columns) + column;
+        const u32 step = 1u << (log_low + pass.log_columns);
+        Fr v[count];
+#pragma unroll
+        for (int e = 0; e < count; ++e) v[e] = tile.get(at + e * step);
+#pragma unroll
+        for (int stage = 0; stage < R; ++stage) {
+            const int j = forward ? stage : R - 1 - stage, half = count >> (j + 1);
+            const u32 mine = (block << (s + j)) + (high << j);
+#pragma unroll
+            for (int e = 0; e < count; ++e) {
+                if (e & half) continue;
+                const Fr twiddle = twiddles[mine + (u32)(e >> (R - j))];
+                const Fr x = v[e], y = forward ? v[e + half] * twiddle : v[e + half];
+                v[e] = x + y;
+                v[e + half] = forward ? x - y : (x - y) * twiddle;
+            }
+        }
+#pragma unroll
+        for (int e = 0; e < count; ++e) tile.set(at + e * step, v[e]);
+    }
+    __syncthreads();
+}
+
 // Each block leaves the sum of what its threads saw in out[blockIdx.x].
 template <class F>
 __device__ __forceinline__ void sum(F* out, const F* a, u64 n, F* parts) {
@@ -96,7 +163,7 @@ VX_KERNEL(256) fr_is_canonical(u8* out, const u64* limbs, u64 n) {
 }
 // first[0] * base[0]^i.
 VX_KERNEL(256) fr_powers(Fr* out, const Fr* base, const Fr* first, u64 n) {
-    VX_EACH(i) out[i] = power(first[0], base[0], i);
+    powers(out, base[0], first[0], n);
 }
 VX_KERNEL(64) fr_inverse(Fr* out, const Fr* a, u64 n) { invert(out, a, n); }
 VX_KERNEL(256) fr_sum(Fr* out, const Fr* a, u64 n) {
@@ -138,7 +205,7 @@ VX_KERNEL(256) fq_is_canonical(u8* out, const u64* limbs, u64 n) {
 }
 // first[0] * base[0]^i.
 VX_KERNEL(256) fq_powers(Fq* out, const Fq* base, const Fq* first, u64 n) {
-    VX_EACH(i) out[i] = power(first[0], base[0], i);
+    powers(out, base[0], first[0], n);
 }
 VX_KERNEL(64) fq_inverse(Fq* out, const Fq* a, u64 n) { invert(out, a, n); }
 VX_KERNEL(256) fq_sum(Fq* out, const Fq* a, u64 n) {
@@ -154,42 +221,24 @@ VX_KERNEL(256) fr_bit_reverse(Fr* out, const Fr* x, u32 log_n) {
 // One pass of the cyclic transform, natural order in, bit-reversed out. Block i of every stage works modulo X^(2t) - c^2
 // with c = omega^brv(i) = twiddles[i], i < n/2, the reversal being that of log_n - 1 bits.
 VX_KERNEL(256) fr_ntt(Fr* out, const Fr* x, const Fr* twiddles, u32 log_n, u32 first, u32 log_rows, u32 log_columns) {
-    __shared__ Fr tile[fr_tile];
+    __shared__ Tile tile;
     const Pass pass{log_n, first, log_rows, log_columns};
-    const u32 entries = 1u << (log_rows + log_columns), block = pass.block(blockIdx.x);
-    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) tile[e] = x[pass.place(blockIdx.x, e)];
-    __syncthreads();
-    for (u32 s = 0; s < log_rows; ++s) {
-        const u32 log_half = log_rows - 1 - s + log_columns;
-        for (u32 g = threadIdx.x; g < entries / 2; g += blockDim.x) {
-            const u32 high = g >> log_half, at = (high << (log_half + 1)) + (g & ((1u << log_half) - 1));
-            const Fr u = tile[at], v = tile[at + (1u << log_half)] * twiddles[(block << s) + high];
-            tile[at] = u + v;
-            tile[at + (1u << log_half)] = u - v;
-        }
-        __syncthreads();
-    }
-    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) out[pass.place(blockIdx.x, e)] = tile[e];
+    const u32 block = pass.block(blockIdx.x);
+    tile.load(x, pass);
+    for (u32 s = 0; s + 2 <= log_rows; s += 2) stages<2, true>(tile, pass, s, block, twiddles);
+    if (log_rows & 1) stages<1, true>(tile, pass, log_rows - 1, block, twiddles);
+    tile.store(out, pass);
 }
 
 // One pass back, not divided by n: the stages of `fr_ntt` undone in reverse, with twiddles of the inverse root.
 VX_KERNEL(256) fr_intt(Fr* out, const Fr* x, const Fr* twiddles, u32 log_n, u32 first, u32 log_rows, u32 log_columns) {
-    __shared__ Fr tile[fr_tile];
+    __shared__ Tile tile;
     const Pass pass{log_n, first, log_rows, log_columns};
-    const u32 entries = 1u << (log_rows + log_columns), block = pass.block(blockIdx.x);
-    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) tile[e] = x[pass.place(blockIdx.x, e)];
-    __syncthreads();
-    for (u32 s = log_rows; s-- > 0;) {
-        const u32 log_half = log_rows - 1 - s + log_columns;
-        for (u32 g = threadIdx.x; g < entries / 2; g += blockDim.x) {
-            const u32 high = g >> log_half, at = (high << (log_half + 1)) + (g & ((1u << log_half) - 1));
-            const Fr u = tile[at], v = tile[at + (1u << log_half)];
-            tile[at] = u + v;
-            tile[at + (1u << log_half)] = (u - v) * twiddles[(block << s) + high];
-        }
-        __syncthreads();
-    }
-    for (u32 e = threadIdx.x; e < entries; e += blockDim.x) out[pass.place(blockIdx.x, e)] = tile[e];
+    const u32 block = pass.block(blockIdx.x);
+    tile.load(x, pass);
+    if (log_rows & 1) stages<1, false>(tile, pass, log_rows - 1, block, twiddles);
+    for (u32 s = log_rows & ~1u; s; s -= 2) stages<2, false>(tile, pass, s - 2, block, twiddles);
+    tile.store(out, pass);
 }
 
 // A thread a row of a matrix in compressed rows.

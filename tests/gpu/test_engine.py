@@ -13,7 +13,7 @@ import pytest
 from tests.arith.field import operands as make
 from tests.arith.field.cases import cases_of, method, same
 from tests.arith.ring.test_kernels import CASES, DEGREES, EDGES, Operands, assert_same, moduli
-from tests.gpu.emulator import COMPILER, emulator, translated
+from tests.gpu.emulator import COMPILER, Emulator, Resident, emulator, translated
 from tests.gpu.nvrtc import ARCHITECTURES
 from vortex_crypto.arith.engine import Kernel
 from vortex_crypto.arith.field.bn254 import FR
@@ -21,10 +21,12 @@ from vortex_crypto.arith.field.kernels import KERNELS as FIELD_KERNELS
 from vortex_crypto.arith.ring import KERNELS, RingKernels, engine
 from vortex_crypto.arith.ring.primes import ntt_primes_below
 from vortex_crypto.errors import MissingDependency
+from vortex_crypto.gpu import groups
 from vortex_crypto.gpu.cupy_device import CupyDevice
 from vortex_crypto.gpu.device import Device
 from vortex_crypto.gpu.field import CudaKernels
-from vortex_crypto.gpu.ring import CudaEngine
+from vortex_crypto.gpu.groups import CudaGroup
+from vortex_crypto.gpu.ring import CudaEngine, CudaRing
 
 
 @lru_cache(maxsize=1)
@@ -54,6 +56,10 @@ FIELD_ON_DEVICE = [
     k
     for k in FIELD_KERNELS
     if k.name.startswith(("fr.", "fq.", "ntt", "csr")) or k.name.endswith(("msm", "fixed_base"))
+]
+# Of those that the host computes, one of each signature.
+FIELD_ON_HOST = [
+    k for k in FIELD_KERNELS if k.name in ("g1.multiply", "g1.valid", "g1.lift_x", "products_in_order", "pairing_check")
 ]
 
 
@@ -89,7 +95,7 @@ def test_transforms_of_every_size(log_degree: int, device: str) -> None:
     np.testing.assert_array_equal(ring.intt(transformed, basis), x)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=64)
 def field_calls(kernel: Kernel) -> list[tuple[Any, Any, Any]]:
     """Arguments, keywords and what the definition makes of them, computed once for all devices."""
     return [
@@ -114,3 +120,107 @@ def test_field_transforms_of_more_than_one_pass(log_n: int, device: str) -> None
     transformed = engine.ntt(values, coset=coset)
     np.testing.assert_array_equal(transformed, make.REFERENCE.ntt(values, coset=coset))
     np.testing.assert_array_equal(engine.ntt(transformed, coset=coset, inverse=True), values)
+
+
+class Recorder:
+    """An emulator that notes its launches, and runs them or not."""
+
+    def __init__(self, device: Emulator, *, runs: bool) -> None:
+        self._device, self._runs = device, runs
+        self.launches: list[tuple[str, tuple[int, int, int], tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._device, name)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        return self._device.empty(shape, dtype) if self._runs else self._device.zeros(shape, dtype)
+
+    def launch(self, kernel: str, grid: tuple[int, int, int], *arguments: Any) -> None:
+        self.launches.append((kernel, grid, arguments))
+        if self._runs:
+            self._device.launch(kernel, grid, *arguments)
+
+    def last(self, kernel: str) -> tuple[Any, ...]:
+        return next(arguments for name, _, arguments in reversed(self.launches) if name == kernel)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no g++")
+def test_leading_axes_may_be_longer_than_a_grid_is_high() -> None:
+    degree, rows = 1024, 70_000
+    reference = engine("reference").ring(degree, moduli(degree)[:1])
+    device = Recorder(emulator(), runs=False)
+    ring = CudaRing(device, reference)
+    x = np.zeros((rows, 1, degree), dtype=np.uint64).view(Resident)
+    for result in (ring.ntt(x, (0,)), ring.intt(x, (0,)), ring.add(x, x, (0,)), ring.automorphism(x, 5, (0,))):
+        assert result.shape == x.shape
+    for kernel, grid, _ in device.launches:
+        assert grid[0] >= rows, kernel
+        assert grid[0] < 1 << 31, kernel
+        assert grid[1:] == (1, 1), kernel
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no g++")
+@pytest.mark.parametrize(
+    ("values", "bits", "runs"),
+    [
+        ([7] * 71, 3, [3, 1]),  # one bucket of 71 points: three runs of at most 32, then one
+        ([-3, 3, 0, 0] * 10, 2, [1]),
+        ([0] * 40 + [200] * 3, 8, [2]),
+    ],
+)
+def test_sums_follow_the_scalars_and_no_thread_adds_more_than_a_run(
+    values: list[int], bits: int, runs: list[int]
+) -> None:
+    device = Recorder(emulator(), runs=True)
+    group = CudaGroup(device, make.REFERENCE.g1, "g1")
+    points, scalars = make.g1_points(len(values), 1), make.REFERENCE.fr.from_int64(np.array(values))
+    np.testing.assert_array_equal(group.msm(points, scalars), make.REFERENCE.g1.msm(points, scalars))
+    c, windows = (int(value) for value in device.last("msm_digits")[5:7])
+    assert (windows - 1) * c <= bits < windows * c
+    made = [len(arguments[0]) for kernel, _, arguments in device.launches if kernel in ("g1_gather", "g1_fold")]
+    assert made[: len(runs)] == runs
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no g++")
+def test_sums_longer_than_fits_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "MAX_POINTS", 4)
+    group = CudaGroup(emulator(), make.REFERENCE.g1, "g1")
+    points, scalars = make.g1_points(9, 1), make.scalars(9, 9)
+    np.testing.assert_array_equal(group.msm(points, scalars), make.REFERENCE.g1.msm(points, scalars))
+
+
+@pytest.mark.parametrize("device", ["emulator", *ON[-1:]])
+@pytest.mark.parametrize("kernel", FIELD_ON_DEVICE + FIELD_ON_HOST, ids=lambda kernel: kernel.name)
+def test_field_kernels_leave_results_where_operands_are(kernel: Kernel, device: str) -> None:
+    target = DEVICES[device]()
+    engine = CudaKernels(target, make.REFERENCE)
+    args, keywords, wanted = field_calls(kernel)[min(2, len(field_calls(kernel)) - 1)]
+    got = method(engine, kernel.name)(*_uploaded(target, args), **keywords)
+    if kernel.name != "pairing_check":
+        assert all(map(target.owns, got)) if isinstance(got, tuple) else target.owns(got)
+    assert same(_downloaded(target, got), wanted)
+
+
+@pytest.mark.parametrize("device", ["emulator", *ON[-1:]])
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_ring_kernels_leave_results_where_operands_are(kernel: Kernel, device: str) -> None:
+    target = DEVICES[device]()
+    reference, ring = rings(device, DEGREES[0])
+    args, options = next(iter(CASES[kernel.name](Operands(reference, edge=None))))
+    expected = kernel.reference(reference, *args, **options)
+    got = getattr(ring, kernel.name)(*_uploaded(target, args), **options)
+    if kernel.name in {k.name for k in ON_DEVICE}:
+        assert target.owns(got)
+    assert_same(kernel, expected, _downloaded(target, got))
+
+
+def _uploaded(device: Device, value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return device.upload(value)
+    return type(value)(_uploaded(device, part) for part in value) if isinstance(value, (tuple, list)) else value
+
+
+def _downloaded(device: Device, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_downloaded(device, part) for part in value)
+    return device.download(value) if device.owns(value) else value

@@ -23,6 +23,8 @@ from vortex_crypto.gpu.groups import CudaGroup
 LOG_TILE = 10
 """A block of the transform keeps 2^10 elements in shared memory (`fr_tile` in field.cu)."""
 MAX_LOG_N = 28
+RUN = 16
+"""How many elements a thread inverts, or makes powers of, one after another."""
 
 
 class CudaVectors(OnDevice):
@@ -79,13 +81,13 @@ class CudaVectors(OnDevice):
         if n < 0:
             raise InvalidInput(f"{n} powers; a count of at least 0 is expected")
         start, out = encode(self.field, [1])[0] if first is None else first, self._new(n, LIMBS)
-        self._each(f"{self._prefix}_powers", n, out, self._element(base), self._element(start), u64(n))
+        self._each(f"{self._prefix}_powers", -(-n // RUN), out, self._element(base), self._element(start), u64(n))
         return self._home(out, base)
 
     def inverse(self, a: Array, *, threads: int = 0) -> Array:
         check_shape("a vector", a, (None, LIMBS))
         n, out = len(a), self._new(len(a), LIMBS)
-        self._each(f"{self._prefix}_inverse", -(-n // 16), out, self._device.upload(a), u64(n), threads=64)
+        self._each(f"{self._prefix}_inverse", -(-n // RUN), out, self._device.upload(a), u64(n), threads=64)
         return self._home(out, a)
 
     def to_montgomery(self, plain: Array, *, threads: int = 0) -> Array:
@@ -148,16 +150,20 @@ class CudaKernels(OnDevice):
             half = 1 << (log_n - 1)
             straight, table = self._new(half, LIMBS), self._new(half, LIMBS)
             one = self._device.upload(encode(FR, [1])[0])
-            self._each("fr_powers", half, straight, base, one, u64(half))
+            self._each("fr_powers", -(-half // RUN), straight, base, one, u64(half))
             self._each("fr_bit_reverse", half, table, straight, u32(log_n - 1))
             self._twiddles[log_n, inverse] = table
         return self._twiddles[log_n, inverse]
 
-    def _scaled(self, x: DeviceArray, factors: list[int]) -> DeviceArray:
-        """first * base^i * x_i for factors = [first, base]."""
-        first, base = (self._device.upload(element) for element in encode(FR, factors))
-        n, powers, out = len(x), self._new(*x.shape), self._new(*x.shape)
-        self._each("fr_powers", n, powers, base, first, u64(n))
+    def _scaled(self, x: DeviceArray, first: int, base: int) -> DeviceArray:
+        """first · base^i · x_i."""
+        start, ratio = (self._device.upload(element) for element in encode(FR, [first, base]))
+        n, out = len(x), self._new(*x.shape)
+        if base == 1:
+            self._each("fr_mul", n, out, x, start, u64(n), u64(0))
+            return out
+        powers = self._new(*x.shape)
+        self._each("fr_powers", -(-n // RUN), powers, ratio, start, u64(n))
         self._each("fr_mul", n, out, x, powers, u64(n), u64(1))
         return out
 
@@ -191,9 +197,9 @@ class CudaKernels(OnDevice):
         x = self._device.upload(values)
         if inverse:
             y = self._passes("fr_intt", self._reversed(x, log_n), log_n) if log_n else x
-            x = self._scaled(y, [pow(n, -1, FR.modulus), pow(shift, -1, FR.modulus)])
+            x = self._scaled(y, pow(n, -1, FR.modulus), pow(shift, -1, FR.modulus))
         else:
-            x = self._scaled(x, [1, shift]) if shift != 1 or log_n == 0 else x
+            x = self._scaled(x, 1, shift) if shift != 1 or log_n == 0 else x
             x = self._reversed(self._passes("fr_ntt", x, log_n), log_n) if log_n else x
         result: Array = self._out(x, values)
         return result

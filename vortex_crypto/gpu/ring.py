@@ -7,6 +7,7 @@ its arrays on the device pays for no transfers. Sampling and encoding belong to 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -16,13 +17,11 @@ from vortex_crypto.arith.ring import RingEngine, RingKernels, checks, embedding
 from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues
 from vortex_crypto.arith.ring.primes import primitive_root
 from vortex_crypto.errors import ShapeMismatch
-from vortex_crypto.gpu.device import Device, DeviceArray
+from vortex_crypto.gpu.device import Device, DeviceArray, OnDevice, u32
 
 LOG_TILE = 11
 """A block of the transform keeps 2^11 words in shared memory (`tile_size` in ring.cu)."""
 _THREADS = 256
-
-u32 = np.uint32
 
 
 class CudaEngine:
@@ -38,12 +37,14 @@ class CudaEngine:
         return CudaRing(self._device, self._host.ring(degree, moduli, threads=threads, isa=isa))
 
 
-class CudaRing:
+class CudaRing(OnDevice):
     """`RingKernels` on a device."""
 
     def __init__(self, device: Device, host: RingKernels) -> None:
-        self._device, self._host = device, host
+        super().__init__(device)
+        self._host = host
         self._log_n = u32(host.degree.bit_length() - 1)
+        self._blocks = -(-host.degree // _THREADS)
         self._primes = device.upload(np.array([_prime(q, host.degree) for q in host.moduli], dtype=np.uint64))
         tables = [_twiddles(q, host.degree) for q in host.moduli]
         self._twiddles, self._twiddles_shoup = (device.upload(np.stack(part)) for part in zip(*tables, strict=True))
@@ -72,17 +73,13 @@ class CudaRing:
         checks.array(name, x, np.uint64, (len(basis), self.degree), ndim=ndim)
         return self._device.upload(x)
 
-    def _out(self, result: DeviceArray, operand: Any) -> Residues:
-        home: Residues = result if self._device.owns(operand) else self._device.download(result)
-        return home
-
-    def _new(self, *shape: int) -> DeviceArray:
-        return self._device.empty(shape, np.uint64)
+    def _result(self, result: DeviceArray, operand: Any) -> Residues:
+        residues: Residues = self._out(result, operand)
+        return residues
 
     def _launch(self, kernel: str, limbs: int, batch: int, *arguments: Any) -> None:
-        """One thread a place, one row of blocks a limb, one layer a leading index."""
-        blocks = -(-self.degree // _THREADS)
-        self._device.launch(kernel, (blocks, limbs, batch), *arguments, self._log_n)
+        """One thread a place; along x blocks for each leading index, which may be many, along y for each limb."""
+        self._device.launch(kernel, (self._blocks * batch, limbs, 1), *arguments, self._log_n)
 
     def _pointwise(self, kernel: str, a: DeviceArray, basis: Basis, *arguments: Any) -> DeviceArray:
         """kernel(out, a, *arguments): out has the shape of a."""
@@ -94,7 +91,7 @@ class CudaRing:
         checks.pair(a, b)
         a, b = self._in(a, basis), self._in(b, basis)
         out, step = self._new(*a.shape), u32(b.ndim == a.ndim and a.ndim > 2)
-        blocks = (-(-self.degree // _THREADS), len(basis), _batch(a))
+        blocks = (self._blocks * _batch(a), len(basis), 1)
         tables = (self._positions(basis), self._primes, self._log_n, step)
         self._device.launch(kernel, blocks, out, a, b, *more, *tables)
         return out
@@ -111,35 +108,35 @@ class CudaRing:
         out = self._new(*x.shape)
         tables = (self._positions(basis), self._primes, self._twiddles, self._twiddles_shoup, self._log_n)
         for first, log_rows, log_columns in reversed(passes) if inverse else passes:
-            grid = (self.degree >> (log_rows + log_columns), len(basis), _batch(x))
+            grid = (_batch(x) * (self.degree >> (log_rows + log_columns)), len(basis), 1)
             shape = (u32(first), u32(log_rows), u32(log_columns))
             self._device.launch("ring_intt" if inverse else "ring_ntt", grid, out, x, *tables, *shape)
             x = out
         return out
 
     def ntt(self, x: Residues, basis: Basis) -> Residues:
-        return self._out(self._transform(self._in(x, basis), basis, inverse=False), x)
+        return self._result(self._transform(self._in(x, basis), basis, inverse=False), x)
 
     def intt(self, x: Residues, basis: Basis) -> Residues:
-        return self._out(self._transform(self._in(x, basis), basis, inverse=True), x)
+        return self._result(self._transform(self._in(x, basis), basis, inverse=True), x)
 
     def add(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        return self._out(self._binary("ring_add", a, b, basis), a)
+        return self._result(self._binary("ring_add", a, b, basis), a)
 
     def sub(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        return self._out(self._binary("ring_sub", a, b, basis), a)
+        return self._result(self._binary("ring_sub", a, b, basis), a)
 
     def negate(self, a: Residues, basis: Basis) -> Residues:
         x = self._in(a, basis)
-        return self._out(self._pointwise("ring_negate", x, basis, self._positions(basis), self._primes), a)
+        return self._result(self._pointwise("ring_negate", x, basis, self._positions(basis), self._primes), a)
 
     def multiply(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        return self._out(self._binary("ring_multiply", a, b, basis), a)
+        return self._result(self._binary("ring_multiply", a, b, basis), a)
 
     def multiply_add(self, a: Residues, b: Residues, c: Residues, basis: Basis) -> Residues:
         if c.shape != a.shape:
             raise ShapeMismatch(f"a of shape {a.shape} and c of shape {c.shape}")
-        return self._out(self._binary("ring_multiply_add", a, b, basis, self._in(c, basis)), a)
+        return self._result(self._binary("ring_multiply_add", a, b, basis, self._in(c, basis)), a)
 
     def tensor(self, a: Residues, b: Residues, basis: Basis) -> Residues:
         for operand in (a, b):
@@ -147,7 +144,7 @@ class CudaRing:
         out = self._new(3, len(basis), self.degree)
         operands = (self._in(a, basis), self._in(b, basis))
         self._launch("ring_tensor", len(basis), 1, out, *operands, self._positions(basis), self._primes)
-        return self._out(out, a)
+        return self._result(out, a)
 
     def _scalars(self, scalar: int | Sequence[int], basis: Basis) -> DeviceArray:
         """uint64 [2, limbs]: scalars and their Shoup quotients."""
@@ -165,10 +162,10 @@ class CudaRing:
     def add_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
         x = self._in(a, basis)
         tables = (self._scalars(scalar, basis), self._positions(basis), self._primes)
-        return self._out(self._pointwise("ring_add_scalar", x, basis, *tables), a)
+        return self._result(self._pointwise("ring_add_scalar", x, basis, *tables), a)
 
     def multiply_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
-        return self._out(self._scaled(self._in(a, basis), scalar, basis), a)
+        return self._result(self._scaled(self._in(a, basis), scalar, basis), a)
 
     def _element(self, galois_element: int) -> int:
         checks.galois(galois_element)
@@ -180,10 +177,10 @@ class CudaRing:
     def automorphism(self, x: Residues, galois_element: int, basis: Basis, *, ntt: bool = True) -> Residues:
         element, operand = self._element(galois_element), self._in(x, basis)
         if ntt:
-            return self._out(self._turned(operand, element, basis), x)
+            return self._result(self._turned(operand, element, basis), x)
         inverse = u32(pow(element, -1, 2 * self.degree))
         tables = (self._positions(basis), self._primes, inverse)
-        return self._out(self._pointwise("ring_automorphism", operand, basis, *tables), x)
+        return self._result(self._pointwise("ring_automorphism", operand, basis, *tables), x)
 
     # Change of basis.
 
@@ -202,7 +199,7 @@ class CudaRing:
         return out
 
     def extend(self, x: Residues, source: Basis, target: Basis, *, exact: bool = True) -> Residues:
-        return self._out(self._extend(self._in(x, source), source, target, exact=exact), x)
+        return self._result(self._extend(self._in(x, source), source, target, exact=exact), x)
 
     def _mod_down(self, x: DeviceArray, basis: Basis, count: int) -> DeviceArray:
         if not 1 <= count < len(basis):
@@ -218,14 +215,14 @@ class CudaRing:
         return out
 
     def mod_down(self, x: Residues, basis: Basis, count: int) -> Residues:
-        return self._out(self._mod_down(self._in(x, basis), basis, count), x)
+        return self._result(self._mod_down(self._in(x, basis), basis, count), x)
 
     def reduce_signed(self, x: Integers, basis: Basis) -> Residues:
         checks.array("integers", x, np.int64, (self.degree,))
         out = self._new(*x.shape[:-1], len(basis), self.degree)
         operand = self._device.upload(x)
         self._launch("ring_reduce_signed", len(basis), _batch(out), out, operand, self._positions(basis), self._primes)
-        return self._out(out, x)
+        return self._result(out, x)
 
     # Key switching.
 
@@ -242,7 +239,7 @@ class CudaRing:
 
     def decompose(self, x: Residues, digits: Sequence[Basis], special: Basis) -> Residues:
         basis = sum((tuple(digit) for digit in digits), ())
-        return self._out(self._decompose(self._in(x, basis, ndim=2), digits, special), x)
+        return self._result(self._decompose(self._in(x, basis, ndim=2), digits, special), x)
 
     def _inner(
         self, lifted: DeviceArray, key: DeviceArray, basis: Basis, key_basis: Basis, galois_element: int
@@ -276,7 +273,7 @@ class CudaRing:
     ) -> Residues:
         operands = self._in(lifted, basis, "lifted digits", ndim=3), self._in(key, key_basis, "key", ndim=4)
         inner = self._inner(*operands, basis, key_basis, galois_element)
-        return self._out(self._plus(inner, addend, galois_element, basis), lifted)
+        return self._result(self._plus(inner, addend, galois_element, basis), lifted)
 
     def key_switch(
         self,
@@ -294,7 +291,7 @@ class CudaRing:
         lifted = self._decompose(self._in(x, basis, ndim=2), digits, special)
         inner = self._inner(lifted, self._in(key, key_basis, "key", ndim=4), whole, key_basis, galois_element)
         switched = self._mod_down(inner, whole, len(special))
-        return self._out(self._plus(switched, addend, galois_element, basis), x)
+        return self._result(self._plus(switched, addend, galois_element, basis), x)
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
@@ -310,30 +307,39 @@ class CudaRing:
                     log_m = u32(weight.shape[1].bit_length() - 1)
                     arguments = (total, total, term, self._device.upload(weight), *tables, log_m)
                     self._launch("ring_accumulate", len(basis), term.shape[0], *arguments)
-        return self._out(result, terms[0])
+        return self._result(result, terms[0])
 
     # What stays on the host: checks of data from outside, encoding and sampling.
 
     def is_reduced(self, x: Residues, basis: Basis) -> bool:
-        return self._host.is_reduced(self._device.download(x) if self._device.owns(x) else x, basis)
+        return self._host.is_reduced(self._at_home(x), basis)
 
     def special_fft(self, values: Complexes) -> Complexes:
-        return self._host.special_fft(values)
+        result: Complexes = self._on_host(self._host.special_fft, values)
+        return result
 
     def special_ifft(self, values: Complexes) -> Complexes:
-        return self._host.special_ifft(values)
+        result: Complexes = self._on_host(self._host.special_ifft, values)
+        return result
 
     def special_fft_extended(self, values: Complexes) -> Complexes:
-        return self._host.special_fft_extended(values)
+        result: Complexes = self._on_host(self._host.special_fft_extended, values)
+        return result
 
     def special_ifft_extended(self, values: Complexes) -> Complexes:
-        return self._host.special_ifft_extended(values)
+        result: Complexes = self._on_host(self._host.special_ifft_extended, values)
+        return result
 
     def round_to_residues(self, high: Floats, low: Floats | None, scale: tuple[float, float], basis: Basis) -> Residues:
-        return self._host.round_to_residues(high, low, scale, basis)
+        def rounded(high: Floats, low: Floats | None) -> Residues:
+            return self._host.round_to_residues(high, low, scale, basis)
+
+        residues: Residues = self._on_host(rounded, high, low)
+        return residues
 
     def lift_to_floats(self, x: Residues, basis: Basis) -> tuple[Floats, Floats]:
-        return self._host.lift_to_floats(self._device.download(x) if self._device.owns(x) else x, basis)
+        lifted: tuple[Floats, Floats] = self._on_host(partial(self._host.lift_to_floats, basis=basis), x)
+        return lifted
 
     def expand_uniform(self, seed: bytes, stream: int, basis: Basis) -> Residues:
         return self._host.expand_uniform(seed, stream, basis)
