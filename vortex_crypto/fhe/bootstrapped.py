@@ -92,7 +92,7 @@ def plan_bootstrapped(
         final = _lowered(placed, strategy(placed, candidate.parameters), candidate.parameters).freeze()
         errors = predict(final, candidate.parameters, bootstrapping=candidate.settings, samples=samples)
         if min(error.bits for error in errors.values()) >= precision_bits:
-            bounded_failure(candidate.settings, count(final))
+            bounded_failure(candidate.settings, max(count(final), 1))
             return Bootstrapped(final, candidate.parameters, candidate.settings, errors)
     if best is None:
         raise ParameterRefused(

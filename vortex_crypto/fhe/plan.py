@@ -126,9 +126,10 @@ class CkksPlan:
             "backend": self.backend,
             "precision_bits": float(self.precision_bits),
             "errors": {name: [e.deviation, e.worst] for name, e in self.errors.items()},
-            "bootstrapping": None if self.bootstrapping is None else storage.settings_to_meta(self.bootstrapping),
             "hash": self.hash,
         }
+        if self.bootstrapping is not None:  # left out else, as in files from before there were any
+            meta["bootstrapping"] = storage.settings_to_meta(self.bootstrapping)
         return meta, arrays
 
     @classmethod
@@ -144,7 +145,7 @@ class CkksPlan:
             literal = ParametersLiteral.from_meta(meta["parameters"])
             errors = {str(key): Error(float(d), float(w)) for key, (d, w) in meta["errors"].items()}
             circuit, bits = meta["circuit"], float(meta["precision_bits"])
-            bootstraps = meta["bootstrapping"]
+            bootstraps = meta.get("bootstrapping")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedArtefact(f"the plan cannot be read: {type(error).__name__} ({error})") from error
         settings = None if bootstraps is None else storage.settings_from_meta(bootstraps)
@@ -202,7 +203,8 @@ def plan(
 ) -> CkksPlan:
     """Choose parameters and lower the circuit for them.
 
-    A circuit that is too deep, or not precise enough, for a chain of its own depth is given bootstraps.
+    A circuit that is too deep, or not precise enough, for a chain of its own depth is given bootstraps if the back end
+    makes any.
 
     Args:
         circuit: as its author wrote it; it is frozen.
@@ -211,7 +213,8 @@ def plan(
         insecure: accept parameters below 128 bits where nothing secure fits the ring degree given.
         ring_degree: instead of the smallest that fits.
         samples: typical inputs ([slots] by name), for the prediction of noise and of the largest values.
-        bootstraps: sets to bootstrap with; by default those of the back end, and none if a ring degree is given.
+        bootstraps: sets to plan with, bootstrapping where their levels end; () for never. By default the back end's,
+            where it cannot be done without (and none if a ring degree is given).
 
     Raises:
         OutOfLevels: no ring degree has room for so deep a circuit.
@@ -228,7 +231,7 @@ def plan(
             f"the circuit has {written} bootstraps and the back end {backend} cannot make any; "
             "plan for one that can (vortex), or leave them out",
         )
-    if not written:
+    if not written and not bootstraps:
         try:
             return _leveled(circuit, capabilities, backend, precision_bits, insecure, ring_degree, samples)
         except (OutOfLevels, ParameterRefused):
@@ -245,7 +248,8 @@ def plan(
         insecure=insecure,
         samples=samples,
     )
-    return CkksPlan(found.circuit, found.parameters, backend, precision_bits, found.errors, found.settings)
+    settings = found.settings if count(found.circuit) else None
+    return CkksPlan(found.circuit, found.parameters, backend, precision_bits, found.errors, settings)
 
 
 def _leveled(

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import InvalidInput, MalformedArtefact, OutOfLevels
+from vortex_crypto.errors import InvalidInput, MalformedArtefact, OutOfLevels, ParameterRefused
 from vortex_crypto.fhe.backends import backend as engine
+from vortex_crypto.fhe.ckks.sets import BootstrapSet
 from vortex_crypto.fhe.plan import MIN_SCALE_BITS, CkksPlan
 from vortex_crypto.fhe.plan import plan as plan_circuit
 from vortex_crypto.fhe.security import max_log_qp
@@ -37,6 +38,7 @@ from vortex_crypto.nn.report import (
     Report,
     TensorReport,
     activation_report,
+    bootstrap_report,
     layer_reports,
     operation_counts,
     precision,
@@ -213,10 +215,14 @@ def compile_fhe(
     batch: int | None = None,
     insecure: bool = False,
     drop_tail: bool = False,
+    bootstraps: Sequence[BootstrapSet] | None = None,
     progress: Progress | None = None,
     explain: Callable[[str, Graph], None] | None = None,
 ) -> FheProgram:
     """Compile a graph for encrypted data.
+
+    A network that is too deep for any secure chain of levels, or for one that is precise enough, is bootstrapped on the
+    way if the back end can.
 
     Args:
         graph: from `import_onnx`; its inputs are one sample each.
@@ -227,6 +233,8 @@ def compile_fhe(
         batch: samples a ciphertext must have room for; None: what the ring degree that is needed anyway gives.
         insecure: accept parameters below 128 bits; everything made is then marked.
         drop_tail: leave out a final Softmax or ArgMax; the report names it.
+        bootstraps: parameter sets to compile for, bootstrapping where their levels end; () for never. None for those of
+            the back end, where it cannot be done without.
         progress: called with the name of each stage.
         explain: called with each pass's name and the graph after it.
 
@@ -248,30 +256,69 @@ def compile_fhe(
         graph.verify()
         if explain is not None:
             explain(name, graph)
-    return _Backend(model, graph, context, backend, insecure, report_stage).program(batch)
+    return _Backend(model, graph, context, backend, insecure, bootstraps, report_stage).program(batch)
+
+
+Planned = tuple[CkksPlan, Lowered, Layouts]
 
 
 class _Backend:
     """The second half: from the polynomial graph to a plan."""
 
     def __init__(
-        self, model: Graph, graph: Graph, context: Context, backend: str, insecure: bool, stage: Progress
+        self,
+        model: Graph,
+        graph: Graph,
+        context: Context,
+        backend: str,
+        insecure: bool,
+        bootstraps: Sequence[BootstrapSet] | None,
+        stage: Progress,
     ) -> None:
         self.model, self.graph, self.context = model, graph, context
-        self.backend, self.insecure, self.stage = backend, insecure, stage
+        self.backend, self.insecure, self.bootstraps, self.stage = backend, insecure, bootstraps, stage
 
     def program(self, batch: int | None) -> FheProgram:
-        """Lower for the smallest ciphertexts that can do; if the planner takes a larger ring, fill its slots."""
-        self._require_levels()
-        slots = max(self._least_slots(), min(power_of_two(self._largest()) * power_of_two(batch or 1), MAX_SLOTS))
-        plan, lowered, layouts = self._planned(slots)
-        while plan.parameters.slots > slots:
-            slots = plan.parameters.slots
-            plan, lowered, layouts = self._planned(slots)
+        """With bootstraps where these are asked for, or it cannot be done without."""
+        plan, lowered, layouts = self._chosen(batch)
         interface = self._interface(plan, lowered, layouts)
         if batch is not None and interface.lanes < batch:
+            slots = plan.circuit.slots
             raise InvalidInput(f"a ciphertext of {slots} slots has room for {interface.lanes} samples, not for {batch}")
         return FheProgram(plan, interface, self._report(plan, interface, layouts))
+
+    def _chosen(self, batch: int | None) -> Planned:
+        if self.bootstraps:
+            return self._bootstrapped(batch, self.bootstraps)
+        try:
+            return self._leveled(batch)
+        except (OutOfLevels, ParameterRefused):
+            known = engine(self.backend).capabilities.bootstraps
+            if self.bootstraps is not None or not known:
+                raise
+            return self._bootstrapped(batch, known)
+
+    def _leveled(self, batch: int | None) -> Planned:
+        """Lower for the smallest ciphertexts that can do; if the planner takes a larger ring, fill its slots."""
+        self._require_levels()
+        slots = max(self._least_slots(), min(self._wanted_slots(batch), MAX_SLOTS))
+        planned = self._planned(slots, ())
+        while planned[0].parameters.slots > slots:
+            slots = planned[0].parameters.slots
+            planned = self._planned(slots, ())
+        return planned
+
+    def _bootstrapped(self, batch: int | None, sets: Sequence[BootstrapSet]) -> Planned:
+        """Lower for the slots that the batch needs, as fewer are bootstrapped faster; without a batch, for all."""
+        most = max(1 << (each.literal.log_n - 1) for each in sets)
+        slots = min(self._wanted_slots(batch), most)
+        planned = self._planned(slots, sets)
+        if batch is None and planned[0].parameters.slots > slots:
+            planned = self._planned(planned[0].parameters.slots, sets)
+        return planned
+
+    def _wanted_slots(self, batch: int | None) -> int:
+        return power_of_two(self._largest()) * power_of_two(batch or 1)
 
     def _largest(self) -> int:
         return max(value.size for value in self.graph.values.values())
@@ -297,7 +344,7 @@ class _Backend:
                 return 1 << (log_n - 1)
         return MAX_SLOTS
 
-    def _planned(self, slots: int) -> tuple[CkksPlan, Lowered, Layouts]:
+    def _planned(self, slots: int, bootstraps: Sequence[BootstrapSet]) -> Planned:
         self.stage("choose_layouts")
         layouts = choose_layouts(self.graph, slots)
         self.stage("lower")
@@ -310,6 +357,7 @@ class _Backend:
             backend=self.backend,
             insecure=self.insecure,
             samples=self._slot_samples(lowered, layouts, slots),
+            bootstraps=bootstraps,
         )
         return plan, lowered, layouts
 
@@ -373,6 +421,7 @@ class _Backend:
             ),
             activations=tuple(activation_report(record) for record in context.approximations),
             layers=layer_reports(plan),
+            bootstrapping=bootstrap_report(plan),
             tensors=tuple(
                 TensorReport(
                     name=name,
@@ -383,7 +432,7 @@ class _Backend:
                 )
                 for name, layout in layouts.of.items()
             ),
-            depth=p.max_level,
+            depth=p.max_level if plan.bootstrapping is None else depth_of(self.graph),
             operations=operation_counts(plan),
             rotation_keys=len(plan.keys.rotations),
             key_bytes=plan.memory.keys,

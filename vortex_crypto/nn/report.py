@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from vortex_crypto.fhe.circuit import Instruction, Op
 from vortex_crypto.fhe.interpret.counts import counts, totals
+from vortex_crypto.fhe.interpret.latency import bootstrap_seconds, table_of
 from vortex_crypto.fhe.plan import CkksPlan
 from vortex_crypto.nn.passes.approximate import Approximation
 
@@ -51,6 +52,28 @@ class ActivationReport(_Frozen):
     output_error: float
 
 
+class BootstrapReport(_Frozen):
+    """The bootstraps of one run.
+
+    Attributes:
+        count: how many.
+        levels: a fresh ciphertext has for the circuit.
+        slots: that are bootstrapped.
+        seconds: predicted for each, on one thread.
+        log2_failure_each, log2_failure: log2 of (an upper bound on) the probability that a given one, and that any of
+            them, gives a wrong result; computed from the overflows' distribution, for inputs within their ranges.
+        log2_failure_bound: what a program may fail with; more is refused.
+    """
+
+    count: int
+    levels: int
+    slots: int
+    seconds: float
+    log2_failure_each: float
+    log2_failure: float
+    log2_failure_bound: float
+
+
 class LayerReport(_Frozen):
     """What one layer costs: levels it takes, operations by kind, predicted seconds on one thread."""
 
@@ -60,6 +83,7 @@ class LayerReport(_Frozen):
     products: int
     plain_products: int
     seconds: float
+    bootstraps: int = 0
 
 
 class TensorReport(_Frozen):
@@ -85,6 +109,7 @@ class Report(_Frozen):
         noise_error: predicted root mean square error of the outputs from encryption alone.
         precision_bits: -log2 of both together; precision_asked is what was asked.
         calibrated: ranges come from calibration data rather than interval bounds alone.
+        bootstrapping: what is bootstrapped; None if nothing is.
     """
 
     model: str
@@ -108,6 +133,7 @@ class Report(_Frozen):
     precision_bits: float
     precision_asked: float
     calibrated: bool
+    bootstrapping: BootstrapReport | None = None
 
     def __rich__(self) -> Group:
         """Tables for a terminal."""
@@ -138,8 +164,24 @@ def layer_reports(plan: CkksPlan) -> tuple[LayerReport, ...]:
             products=_number(counted.get(origin), "mul"),
             plain_products=_number(counted.get(origin), "mul_plain", "mul_number"),
             seconds=seconds.get(origin, 0.0),
+            bootstraps=_number(counted.get(origin), "bootstrap"),
         )
         for origin, members in groups.items()
+    )
+
+
+def bootstrap_report(plan: CkksPlan) -> BootstrapReport | None:
+    """How many bootstraps a plan makes and how likely they are to fail; None if it makes none."""
+    if plan.bootstrapping is None or plan.failure is None:
+        return None
+    return BootstrapReport(
+        count=plan.bootstraps,
+        levels=plan.parameters.max_level,
+        slots=plan.bootstrapping.slots,
+        seconds=bootstrap_seconds(plan.parameters, plan.circuit.slots, table_of(plan.backend)),
+        log2_failure_each=plan.failure.log2_each,
+        log2_failure=plan.failure.log2_any,
+        log2_failure_bound=plan.failure.log2_bound,
     )
 
 
@@ -160,6 +202,8 @@ def operation_counts(plan: CkksPlan) -> dict[str, int]:
 
 
 def _depth(members: Sequence[Instruction], plan: CkksPlan) -> int:
+    """Levels between what enters a layer and what leaves it; what it bootstraps enters when it is fresh."""
+    members = [i for i in members if i.op is not Op.BOOTSTRAP]
     made = {wire for i in members for wire in i.outs}
     entering = [plan.states[w].level for i in members for w in i.args if w not in made]
     leaving = [plan.states[w].level for w in made]
@@ -175,7 +219,7 @@ def _summary(report: Report) -> Any:
 
     p = report.parameters
     security = f"[bold red]{p.security}[/]" if p.insecure else p.security
-    rows: Mapping[str, str] = {
+    rows = {
         "program": f"{report.model} for {report.backend}, {report.program[:16]}",
         "parameters": f"ring degree 2^{p.ring_degree.bit_length() - 1}, {p.levels} levels, scale 2^{p.log_scale}, "
         f"log2(QP) = {p.log_qp:.1f}",
@@ -190,6 +234,8 @@ def _summary(report: Report) -> Any:
         f"(polynomials {report.approximation_error:.2g}, encryption {report.noise_error:.2g})",
     }
     table = Table(show_header=False, title="Encrypted program", title_justify="left")
+    if report.bootstrapping is not None:
+        rows |= _bootstrap_rows(report.bootstrapping)
     for name, text in rows.items():
         table.add_row(name, text)
     if report.dropped:
@@ -197,6 +243,14 @@ def _summary(report: Report) -> Any:
     if not report.calibrated:
         table.add_row("ranges", "interval bounds alone; calibration data would tighten them")
     return table
+
+
+def _bootstrap_rows(b: BootstrapReport) -> dict[str, str]:
+    return {
+        "bootstraps": f"{b.count} a run, {b.seconds:.1f} s each predicted, of {b.slots} slots, to {b.levels} levels",
+        "failure": f"a bootstrap fails with probability 2^{b.log2_failure_each:.1f}, a run with "
+        f"2^{b.log2_failure:.1f} (at most 2^{b.log2_failure_bound:g} is accepted)",
+    }
 
 
 def _activation_table(activations: Sequence[ActivationReport]) -> Any:
@@ -223,9 +277,12 @@ def _layer_table(layers: Sequence[LayerReport]) -> Any:
     from rich.table import Table
 
     table = Table(title="Layers", title_justify="left")
-    for heading in ("layer", "levels", "rotations", "products", "plain products", "seconds"):
+    bootstrapped = any(row.bootstraps for row in layers)
+    headings = ["layer", "levels", "rotations", "products", "plain products", "seconds"]
+    for heading in headings + ["bootstraps"] * bootstrapped:
         table.add_column(heading)
     for row in layers:
         numbers = (row.depth, row.rotations, row.products, row.plain_products)
-        table.add_row(row.origin, *(str(n) for n in numbers), f"{row.seconds:.2f}")
+        cells = [row.origin, *(str(n) for n in numbers), f"{row.seconds:.2f}"]
+        table.add_row(*cells, *[str(row.bootstraps)] * bootstrapped)
     return table

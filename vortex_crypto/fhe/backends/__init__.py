@@ -136,7 +136,7 @@ class Needs:
             "rotations": [list(item) for item in self.keys.rotations.items()],
             "relinearization": self.keys.relinearization,
             "conjugation": self.keys.conjugation,
-            "encapsulation": self.keys.encapsulation,
+            **({"encapsulation": True} if self.keys.encapsulation else {}),
             "inputs": [list(item) for item in self.inputs],
             "outputs": [list(item) for item in self.outputs],
         }
@@ -153,12 +153,12 @@ class Needs:
             product, conjugation = (
                 None if meta[k] is None else _natural(meta[k]) for k in ("relinearization", "conjugation")
             )
-            encapsulation = bool(meta["encapsulation"])
+            encapsulation = bool(meta.get("encapsulation"))
             inputs, outputs = (
                 tuple((str(name), _natural(level)) for name, level in meta[k]) for k in ("inputs", "outputs")
             )
             slots, program, complex_values = _natural(meta["slots"]), str(meta["program"]), bool(meta["complex"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedArtefact(f"a client's needs cannot be read: {type(error).__name__} ({error})") from error
         turned = max(slots, 1 << MAX_LOG_SLOTS) if encapsulation else slots
         if slots < 1 or slots & (slots - 1) or not all(0 < step < turned for step in rotations):
