@@ -7,6 +7,8 @@ the images in it, `latency` the time itself, which one image alone would take to
 Row `accuracy`: `n` images; `agree`: on how many the highest score is the same as onnxruntime's (for a single output: on
 the same side of one half); `precision_bits`: -log2 of the mean absolute error of the scores; `worst_bits`: of the
 largest.
+
+`--zk` asks the same of proofs of inference: see `benchmarks.accuracy_zk`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import harness
+from benchmarks.accuracy_zk import classes, zk_rows
 from vortex_crypto import api
 from vortex_crypto.container import dumps, loads
 from vortex_crypto.nn.compile import FheProgram
@@ -41,21 +44,29 @@ def main() -> None:
     parser.add_argument(
         "--circuit", default="mnist_cnn", choices=sorted(p.parent.name for p in CIRCUITS.glob("*/*.onnx"))
     )
-    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--zk", action="store_true", help="the circuits of proofs instead of ciphertexts")
+    parser.add_argument("--images", type=int, help="how many; 200 by default, and 1,000 with --zk")
     parser.add_argument("--backend", default=api.DEFAULT_BACKEND)
-    parser.add_argument("--precision-bits", type=float, default=10.0)
+    parser.add_argument("--precision-bits", type=float, help="10 by default, and 8 with --zk")
     parser.add_argument(
         "--data", type=Path, help=f"folder of {MNIST}: images uint8 [n, 28, 28], labels (or $VORTEX_DATA)"
     )
     options = parser.parse_args()
-    harness.show(rows(options, parser), as_json=options.json, title=f"{options.circuit} on {options.backend}")
+    options.images = options.images or (1000 if options.zk else 200)
+    options.precision_bits = options.precision_bits or (8.0 if options.zk else 10.0)
+    title = f"{options.circuit} {'in proofs' if options.zk else f'on {options.backend}'}"
+    harness.show(rows(options, parser), as_json=options.json, title=title)
 
 
 def rows(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Iterator[harness.Row]:
-    """The machine, then the one row."""
+    """The machine, then the one row, or with --zk one for each visibility of the weights."""
     yield harness.machine("tenseal", "onnxruntime", "onnx")
     images, labels = test_set(options, parser)
     folder = CIRCUITS / options.circuit
+    if options.zk:
+        reference = by_onnxruntime(folder / "model.onnx", images)
+        yield from zk_rows(folder, images, labels, reference, options.precision_bits)
+        return
     start = time.perf_counter()
     program = api.compile(
         folder / "model.onnx",
@@ -161,11 +172,6 @@ def by_onnxruntime(path: Path, images: Array) -> Array:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     key = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {key: image[None]})[0] for image in images]).reshape(len(images), -1)
-
-
-def classes(scores: Array) -> Array:
-    """The class each row of scores names."""
-    return np.asarray(scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0.5)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tests.zk.groth16.cases import Case, plain_program
 from vortex_crypto import container
 from vortex_crypto.arith.field import engine
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, Unsatisfied
+from vortex_crypto.zk.field import default_kernels
 from vortex_crypto.zk.groth16.keys import Proof
 from vortex_crypto.zk.groth16.prove import commit, prove, prove_witness
 from vortex_crypto.zk.groth16.serialize import (
@@ -75,6 +76,14 @@ def test_many_proofs_in_one_product(case: Case) -> None:
     proofs, publics = [p.proof for p in more], [p.public for p in more]
     assert verify_batch(case.verifying, proofs, publics, expected=case.published)
     assert not verify_batch(case.verifying, proofs, publics[::-1], expected=case.published)
+
+
+def test_lines_of_a_key_are_prepared_once(case: Case) -> None:
+    key, kernels = case.key.verifying, default_kernels()
+    assert verify(key, case.proven.proof, case.proven.public)
+    lines = key.fixed_lines(kernels)
+    assert lines is key.fixed_lines(kernels)
+    assert len(lines) == 3 + (len(key.commitments) + 1 if key.commitments else 0)
 
 
 def test_compact_proofs_have_the_published_sizes(plain: Case, committed: Case) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 
 from vortex_crypto.arith.field.arrays import decode
 from vortex_crypto.arith.field.bn254 import FQ
+from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.zk.r1cs import SparseMatrix
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -95,6 +96,21 @@ class VerifyingKey:
             hasher.update(b"".join(g2_bytes(key.g_sigma_neg) for key in self.commitments))
         hasher.update(bytes(key.persistent for key in self.commitments))
         return hasher.digest()
+
+    def fixed_lines(self, kernels: FieldKernels) -> Array:
+        """The lines of β, γ, δ and, with commitments, of each -σ_k·G and of G, for the pairings of every proof.
+
+        Prepared at the first call with an engine and kept, some 11 KiB a point.
+        """
+        if kernels.name not in self._lines:
+            points = [self.beta_g2, self.gamma_g2, self.delta_g2, *(key.g_sigma_neg for key in self.commitments)]
+            base = [] if self.commitment_g is None else [self.commitment_g]
+            self._lines[kernels.name] = kernels.prepare_g2(np.stack([*points, *base]))
+        return self._lines[kernels.name]
+
+    @cached_property
+    def _lines(self) -> dict[str, Array]:
+        return {}
 
 
 @dataclass(frozen=True, eq=False)

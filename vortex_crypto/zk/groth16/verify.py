@@ -72,14 +72,11 @@ def verify_batch(
         return False
     weights = [1] if len(proofs) == 1 else [1 + secrets.randbelow(1 << 128) for _ in proofs]
     left = kernels.g1.neg(np.stack([proof.a for proof in proofs]))
-    pairs_p = list(
-        kernels.g1.multiply(left, from_ints(np.array(weights, dtype=object), kernels)) if len(proofs) > 1 else left
-    )
-    pairs_q = [proof.b for proof in proofs]
-    for p, q in _fixed_pairs(key, proofs, statements, seeds, weights, kernels):
-        pairs_p.append(p)
-        pairs_q.append(q)
-    return kernels.pairing_check(np.stack(pairs_p), np.stack(pairs_q))
+    if len(proofs) > 1:
+        left = kernels.g1.multiply(left, from_ints(np.array(weights, dtype=object), kernels))
+    fixed = _fixed_sides(key, proofs, statements, seeds, weights, kernels)
+    lines = kernels.prepare_g2(np.stack([proof.b for proof in proofs]))
+    return kernels.pairing_check(np.stack([*left, *fixed]), np.concatenate([lines, key.fixed_lines(kernels)]))
 
 
 def check_points(key: VerifyingKey, proof: Proof, kernels: FieldKernels) -> None:
@@ -149,15 +146,15 @@ def _sum(points: Array, values: Sequence[int], kernels: FieldKernels) -> Array:
     return kernels.g1.msm(np.concatenate([points[short], scaled]), from_ints(scalars, kernels))
 
 
-def _fixed_pairs(
+def _fixed_sides(
     key: VerifyingKey,
     proofs: Sequence[Proof],
     publics: Sequence[Sequence[int]],
     seeds: Sequence[bytes],
     weights: Sequence[int],
     kernels: FieldKernels,
-) -> list[tuple[Array, Array]]:
-    """The pairs whose second point belongs to the key, with the sums of all proofs on the other side.
+) -> list[Array]:
+    """The points of G1 paired with those of `VerifyingKey.fixed_lines`: sums over all proofs.
 
     e(Σρ·α, β) · e(Σρ·(IC + ΣD), γ) · e(Σρ·C, δ) · Π_k e(Σρμ·f^k·D_k, -σ_k·G) · e(Σρμ·P, G)
 
@@ -175,15 +172,14 @@ def _fixed_pairs(
     statement = _sum(np.concatenate([key.ic, *(p[None] for p in bound)]), [*ic, *repeated], kernels)
     total = _sum(np.stack([proof.c for proof in proofs]), weights, kernels)
     alpha = _sum(key.alpha_g1[None], [sum(weights)], kernels)
-    pairs = [(alpha, key.beta_g2), (statement, key.gamma_g2), (total, key.delta_g2)]
+    sides = [alpha, statement, total]
     if key.commitment_g is None:
-        return pairs
+        return sides
     merged = [w * transcript.merge(s, p) % R for w, s, p in zip(weights, seeds, proofs, strict=True)]
     folds = [transcript.fold(seed) for seed in seeds]
-    for place, commitment in enumerate(key.commitments):
+    for place in range(len(key.commitments)):
         factors = [m * pow(f, place, R) % R for m, f in zip(merged, folds, strict=True)]
         points = np.stack([proof.commitments[place] for proof in proofs])
-        pairs.append((_sum(points, factors, kernels), commitment.g_sigma_neg))
+        sides.append(_sum(points, factors, kernels))
     knowledge = np.stack([p.knowledge for p in proofs if p.knowledge is not None])
-    pairs.append((_sum(knowledge, merged, kernels), key.commitment_g))
-    return pairs
+    return [*sides, _sum(knowledge, merged, kernels)]
