@@ -29,8 +29,10 @@ struct VectorOps {
     bool (*canonical)(const u64* limbs);
 };
 
+constexpr unsigned longest_chain = 128;
+
 // Chains of additions: sum_c = Σ ±points[items[k] >> 1], k in [start_c, start_c + length_c), the low bit of an item being
-// the sign. Lengths do not rise from one chain to the next. Points are prepared (see GroupOps) and finite.
+// the sign. Lengths are at most `longest_chain` and do not rise from one chain to the next. Points are prepared (see GroupOps) and finite.
 struct Chains {
     const u64* points;
     const u32* items;

@@ -45,14 +45,38 @@ template <class M, int C, int D>
 VX_INLINE Sum2<M, C + D> operator-(const Sum2<M, C>& a, const Lanes2<M, D>& b) {
     return {a.c0 - b.c0, a.c1 - b.c1};
 }
+// Four products, two reductions, both parts side by side.
 template <class M, int C, int D>
 VX_INLINE Lanes2<M, 2> product(const Lanes2<M, C>& a, const Lanes2<M, D>& b) {
+    static_assert(2 * C * D <= 84, "the product would leave [0, 2p)");
     const Lanes<M, C> minus = tight(minus_of(a.c1));
-    return {multiply_two(a.c0, b.c0, minus, b.c1), multiply_two(a.c0, b.c1, a.c1, b.c0)};
+    Vec even[6], odd[6];
+    for (int i = 0; i < 6; ++i) even[i] = odd[i] = _mm512_setzero_si512();
+#pragma GCC unroll 5
+    for (int i = 0; i < 5; ++i) {
+        product_row(even, a.c0.v, b.c0.v[i]);
+        product_row(odd, a.c0.v, b.c1.v[i]);
+        product_row(even, minus.v, b.c1.v[i]);
+        product_row(odd, a.c1.v, b.c0.v[i]);
+        product_row_high(even, a.c0.v, b.c0.v[i]);
+        product_row_high(odd, a.c0.v, b.c1.v[i]);
+        product_row_high(even, minus.v, b.c1.v[i]);
+        product_row_high(odd, a.c1.v, b.c0.v[i]);
+        reduce_row<M>(even);
+        reduce_row<M>(odd);
+    }
+    return {carried<M>(even), carried<M>(odd)};
+}
+template <int K, class M, int C, int D>
+VX_INLINE void products(const Lanes2<M, C> (&a)[K], const Lanes2<M, D> (&b)[K], Lanes2<M, 2> (&out)[K]) {
+    for (int k = 0; k < K; ++k) out[k] = product(a[k], b[k]);
 }
 template <class M, int B>
 VX_INLINE Lanes2<M, 2> square(const Lanes2<M, B>& a) {
-    return {(a.c0 + a.c1) * (a.c0 - a.c1), (a.c0 + a.c0) * a.c1};
+    const Lanes<M, 2 * B> left[2] = {tight(a.c0 + a.c1), tight(a.c0 + a.c0)}, right[2] = {tight(a.c0 - a.c1), a.c1};
+    Lanes<M, 2> out[2];
+    products(left, right, out);
+    return {out[0], out[1]};
 }
 template <class M, int B>
 VX_INLINE Sum2<M, B> loosen(const Lanes2<M, B>& a) {

@@ -196,6 +196,27 @@ VX_INLINE Lanes<M, 2> carried(const Vec* t) {
     return tight(s);
 }
 
+// K products ab/2^260 side by side, not carried yet: one alone would wait for its own results, and the next be too far away
+// in the stream of instructions.
+template <class M, int K>
+VX_INLINE void product_rows(const Vec* const (&a)[K], const Vec* const (&b)[K], Vec* const (&out)[K]) {
+    Vec t[K][6];
+    for (auto& row : t) {
+        for (auto& limb : row) limb = _mm512_setzero_si512();
+    }
+#pragma GCC unroll 5
+    for (int i = 0; i < 5; ++i) {
+        for (int k = 0; k < K; ++k) {
+            product_row(t[k], a[k], b[k][i]);
+            product_row_high(t[k], a[k], b[k][i]);
+        }
+        for (auto& row : t) reduce_row<M>(row);
+    }
+    for (int k = 0; k < K; ++k) {
+        for (int i = 0; i < 5; ++i) out[k][i] = t[k][i];
+    }
+}
+
 // ab/2^260 mod p in [0, 2p): the result is below (CD·p/2^260 + 1)p, and p/2^254 < 0.757.
 template <class M, int C, int D>
 VX_INLINE Lanes<M, 2> multiply(const Vec* a, const Vec* b) {
@@ -233,6 +254,19 @@ VX_INLINE Lanes<M, 2> product(const Lanes<M, C>& a, const Lanes<M, D>& b) {
 template <template <class, int> class S, template <class, int> class T, class M, int C, int D>
 VX_INLINE auto operator*(const S<M, C>& a, const T<M, D>& b) -> decltype(product(tight(a), tight(b))) {
     return product(tight(a), tight(b));
+}
+
+// Products of one or two pairs.
+template <class M, int C, int D>
+VX_INLINE void products(const Lanes<M, C> (&a)[1], const Lanes<M, D> (&b)[1], Lanes<M, 2> (&out)[1]) {
+    out[0] = product(a[0], b[0]);
+}
+template <class M, int C, int D>
+VX_INLINE void products(const Lanes<M, C> (&a)[2], const Lanes<M, D> (&b)[2], Lanes<M, 2> (&out)[2]) {
+    static_assert(C * D <= 84, "the product would leave [0, 2p)");
+    Sum<M, 2> sums[2];
+    product_rows<M, 2>({a[0].v, a[1].v}, {b[0].v, b[1].v}, {sums[0].v, sums[1].v});
+    for (int k = 0; k < 2; ++k) out[k] = tight(sums[k]);
 }
 
 template <class M, int C>
@@ -381,25 +415,11 @@ VX_INLINE Raw<M, Factor> load_raw(const u64* in) {
     split_raw<Factor>(limbs, out.v);
     return out;
 }
-// Two products ab/2^260 side by side, not carried yet: one alone would wait for its own results.
+// Two products side by side, not carried yet.
 template <class M, int C, int D>
 VX_INLINE void multiply_raw(const Raw<M, C> (&a)[2], const Raw<M, D> (&b)[2], Sum<M, 2> (&out)[2]) {
     static_assert(C * D <= 84, "the product would leave [0, 2p)");
-    Vec t[2][6];
-    for (auto& row : t) {
-        for (auto& limb : row) limb = _mm512_setzero_si512();
-    }
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        for (int k = 0; k < 2; ++k) {
-            product_row(t[k], a[k].v, b[k].v[i]);
-            product_row_high(t[k], a[k].v, b[k].v[i]);
-        }
-        for (auto& row : t) reduce_row<M>(row);
-    }
-    for (int k = 0; k < 2; ++k) {
-        for (int i = 0; i < 5; ++i) out[k].v[i] = t[k][i];
-    }
+    product_rows<M, 2>({a[0].v, a[1].v}, {b[0].v, b[1].v}, {out[0].v, out[1].v});
 }
 // A value that has not been carried, less p unless that is negative.
 template <class M>

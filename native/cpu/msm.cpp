@@ -9,30 +9,27 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
 namespace vx {
 namespace {
 
-constexpr u32 longest = 128;
+constexpr u32 longest = longest_chain;
 constexpr size_t block = 4096;
 
 struct Chain {
     u32 start, length, bucket;
 };
 
-// Smaller of s and r - s as plain limbs; true if it was r - s.
-bool shorten(u64* s, const u64* r) {
-    u64 t[4], borrow = 0;
-    for (int i = 0; i < 4; ++i) t[i] = sub_borrow(r[i], s[i], borrow);
-    for (int i = 3; i >= 0; --i) {
-        if (t[i] != s[i]) {
-            if (t[i] > s[i]) return false;
-            std::memcpy(s, t, sizeof(t));
-            return true;
-        }
-    }
-    return false;
+// Smaller of s and r - s as plain limbs, zero if s is above r; 1 if it was r - s.
+u8 shorten(u64* s, const u64* r) {
+    u64 t[4], above = 0, larger = 0;
+    for (int i = 0; i < 4; ++i) t[i] = sub_borrow(r[i], s[i], above);
+    for (int i = 0; i < 4; ++i) sub_borrow(t[i], s[i], larger);
+    const u64 keep = above - 1, other = 0 - larger;
+    for (int i = 0; i < 4; ++i) s[i] = ((t[i] & other) | (s[i] & ~other)) & keep;
+    return (u8)larger;
 }
 
 size_t bit_length(const u64* s) {
@@ -43,17 +40,10 @@ size_t bit_length(const u64* s) {
 }
 
 bool is_zero(const u64* words, size_t count) {
-    u64 any = 0;
-    for (size_t i = 0; i < count; ++i) any |= words[i];
+    u64 any = words[0];
+    if (any) return false;  // as good as always
+    for (size_t i = 1; i < count; ++i) any |= words[i];
     return any == 0;
-}
-
-u64 bits_from(const u64* s, size_t at, size_t count) {
-    const size_t limb = at / 64, shift = at % 64;
-    if (limb > 3) return 0;
-    u64 value = s[limb] >> shift;
-    if (shift && limb < 3) value |= s[limb + 1] << (64 - shift);
-    return value & (((u64)1 << count) - 1);
 }
 
 // Sums of chains until every bucket has at most one: sums[bucket], prepared points, all zeros where a bucket is empty.
@@ -94,9 +84,7 @@ private:
     Buffer<u64> add_up(const u64* points, const u32* items, std::vector<Chain>& chains) {
         sort(chains);
         Buffer<u64> out = run_.buffer<u64>(chains.size() * group_.words);
-        const size_t tiles = (chains.size() + group_.tile - 1) / group_.tile;
-        run_.parallel(tiles, [&](size_t tile) {
-            const size_t from = tile * group_.tile, count = std::min(group_.tile, chains.size() - from);
+        run_.blocks(chains.size(), tile(chains.size()), [&](size_t from, size_t count) {
             const Buffer<u32> start = run_.buffer<u32>(count), length = run_.buffer<u32>(count);
             for (size_t i = 0; i < count; ++i) {
                 start[i] = chains[from + i].start;
@@ -107,6 +95,13 @@ private:
                               scratch.data());
         });
         return out;
+    }
+    // Chains taken at a time: as many as there may be, unless threads would be left without, or with unequal shares.
+    size_t tile(size_t chains) const {
+        constexpr size_t least = 256;
+        if (run_.threads() == 1) return group_.tile;
+        const size_t share = chains / (4 * run_.threads()) / 8 * 8;
+        return std::min(group_.tile, std::max(least, share));
     }
     // Keeps the sums of buckets with one chain; of the others returns the finite sums as items and `chains` over them.
     std::vector<u32> settle(std::vector<Chain>& chains, const Buffer<u64>& sums) {
@@ -141,26 +136,26 @@ private:
 // window's is its bits alone).
 class Digits {
 public:
-    // Zero for points at infinity (`points` null: none is).
-    Digits(const FieldOps& ops, const u64* points, size_t words, const u64* scalars, size_t n, const Run& run)
-        : n_(n), plain_(run.buffer<u64>(4 * n)), negated_(run.buffer<u8>(n)) {
-        u64 r[4], zero[4] = {}, one[4] = {1};
-        ops.fr.sub(zero, one, r, 1);  // r - 1, then r
-        ++r[0];
-        const size_t blocks = (n + block - 1) / block;
-        std::vector<size_t> longest_of(blocks);
-        run.parallel(blocks, [&](size_t b) {
-            const size_t from = b * block, end = std::min(n, from + block);
-            ops.fr.from_montgomery(scalars + 4 * from, plain_.data() + 4 * from, end - from);
-            for (size_t i = from; i < end; ++i) {
-                u64* s = plain_.data() + 4 * i;
-                // A scalar that came unreduced may come out so; counted as zero, it stays within the windows.
-                if (!ops.fr.canonical(s) || (points && is_zero(points + words * i, words))) std::memset(s, 0, 32);
-                negated_[i] = shorten(s, r);
-                longest_of[b] = std::max(longest_of[b], bit_length(s));
-            }
-        });
-        for (size_t bits : longest_of) bits_ = std::max(bits_, bits);
+    Digits(const FieldOps& ops, const u64* scalars, size_t n, const Run& run)
+        : ops_(ops), scalars_(scalars), n_(n), plain_(run.buffer<u64>(4 * n)), negated_(run.buffer<u8>(n)) {
+        u64 zero[4] = {}, one[4] = {1};
+        ops.fr.sub(zero, one, r_, 1);  // r - 1, then r
+        ++r_[0];
+    }
+    // Reads the scalars in [from, from + count), those of `points` at infinity as zeros (null: none is). Threads may read
+    // different blocks at a time.
+    void read(size_t from, size_t count, const u64* points, size_t words) {
+        ops_.fr.from_montgomery(scalars_ + 4 * from, plain_.data() + 4 * from, count);
+        u64 any[4] = {};
+        for (size_t i = from; i < from + count; ++i) {
+            u64* s = plain_.data() + 4 * i;
+            if (points && is_zero(points + words * i, words)) std::memset(s, 0, 32);
+            // A scalar that came unreduced may come out so; counted as zero, it stays within the windows.
+            negated_[i] = shorten(s, r_);
+            for (int j = 0; j < 4; ++j) any[j] |= s[j];
+        }
+        const std::lock_guard<std::mutex> lock(mutex_);
+        bits_ = std::max(bits_, bit_length(any));
     }
     size_t bits() const { return bits_; }
     // The top window's digit is at most half for this count of windows.
@@ -183,17 +178,31 @@ public:
         });
     }
     size_t windows() const { return windows_; }
-    // Scalar i's digit in window w: magnitude in the high bits, sign in the lowest, 0 for none.
-    u32 digit(size_t i, size_t w) const {
-        const u32 bits = (u32)bits_from(plain_.data() + 4 * i, w * c_, c_), half = (u32)1 << (c_ - 1);
-        const u32 offset = w + 1 < windows_ ? half : 0;
-        const bool below = bits < offset;
-        const u32 magnitude = below ? offset - bits : bits - offset;
-        return magnitude << 1 | (u32)(below != (negated_[i] != 0));
+    // Where a window's digits are.
+    struct Window {
+        size_t limb, next, shift;  // bits of one limb, and above them some of the next, unless that is the same
+        u64 mask;
+        int offset;
+    };
+    Window window(size_t w) const {
+        const size_t bit = w * c_, limb = std::min<size_t>(bit / 64, 3);
+        const u64 mask = bit > 255 ? 0 : ((u64)1 << std::min(c_, 256 - bit)) - 1;
+        return {limb, std::min<size_t>(limb + 1, 3), bit % 64, mask, w + 1 < windows_ ? 1 << (c_ - 1) : 0};
+    }
+    // Scalar i's digit: magnitude in the high bits, sign in the lowest, 0 or 1 for none.
+    u32 digit(size_t i, const Window& w) const {
+        const u64* s = plain_.data() + 4 * i;
+        const u64 bits = (s[w.limb] >> w.shift | s[w.next] << 1 << (63 - w.shift)) & w.mask;
+        const int value = (int)bits - w.offset, sign = value >> 31;
+        return (u32)((value ^ sign) - sign) << 1 | ((u32)(sign & 1) ^ negated_[i]);
     }
 
 private:
+    const FieldOps& ops_;
+    const u64* scalars_;
     size_t n_, bits_ = 0, c_ = 0, windows_ = 0;
+    u64 r_[4];
+    std::mutex mutex_;  // guards bits_ while scalars are read
     Buffer<u64> plain_;
     Buffer<u8> negated_;
 };
@@ -210,8 +219,9 @@ Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size
     for (size_t w = w0; w < w1; ++w) cut.push_back(run.buffer<u32>(n));
     run.parallel(w1 - w0, [&](size_t k) {
         u32 *count = at.data() + k * half, *row = cut[k].data();
+        const Digits::Window window = digits.window(w0 + k);
         for (size_t i = 0; i < n; ++i) {
-            row[i] = digits.digit(i, w0 + k);
+            row[i] = digits.digit(i, window);
             if (row[i] >> 1) ++count[row[i] >> 1];
         }
     });
@@ -294,16 +304,16 @@ size_t choose_window(size_t n, size_t bits) {
 }  // namespace
 
 void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u64* scalars, u64* out, size_t n, const Run& run) {
-    Digits digits(ops, points, group.words, scalars, n, run);
+    Digits digits(ops, scalars, n, run);
+    const Buffer<u64> prepared = run.buffer<u64>(n * group.words);
+    run.blocks(n, block, [&](size_t from, size_t count) {
+        digits.read(from, count, points, group.words);
+        group.prepare(points + from * group.words, prepared.data() + from * group.words, count);
+    });
     if (digits.bits() == 0) {
         std::memset(out, 0, group.words * 8);
         return;
     }
-    const Buffer<u64> prepared = run.buffer<u64>(n * group.words);
-    run.parallel((n + block - 1) / block, [&](size_t b) {
-        const size_t from = b * block * group.words;
-        group.prepare(points + from, prepared.data() + from, std::min(block, n - b * block));
-    });
     const size_t c = choose_window(n, digits.bits()), half = (size_t)1 << (c - 1);
     digits.cut(c, run);
     const size_t windows = digits.windows(), together = std::max<size_t>(1, ((size_t)1 << 26) / n);
@@ -324,13 +334,16 @@ void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, con
         std::memset(out, 0, n * group.words * 8);
         return;
     }
-    Digits digits(ops, nullptr, 0, scalars, n, run);
+    Digits digits(ops, scalars, n, run);
+    run.blocks(n, block, [&](size_t from, size_t count) { digits.read(from, count, nullptr, 0); });
     // A table entry costs about as much as fifteen additions from it.
     size_t c = 2;
     const auto cost = [&](size_t bits) { return Digits::windows(digits.bits(), bits) * (n + 15 * ((size_t)1 << (bits - 1))); };
     while (c < 16 && cost(c + 1) < cost(c)) ++c;
     digits.cut(c, run);
     const size_t half = (size_t)1 << (c - 1), windows = digits.windows(), words = group.words;
+    std::vector<Digits::Window> places;
+    for (size_t w = 0; w < windows; ++w) places.push_back(digits.window(w));
     const Buffer<u64> table = run.buffer<u64>(windows * half * words);
     run.parallel(windows, [&](size_t w) {
         u64* at = table.data() + w * half * words;
@@ -343,7 +356,7 @@ void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, con
         std::vector<u32> items, ends;
         for (size_t i = 0; i < count; ++i) {
             for (size_t w = 0; w < windows; ++w) {
-                const u32 digit = digits.digit(from + i, w);
+                const u32 digit = digits.digit(from + i, places[w]);
                 if (digit >> 1) items.push_back((u32)(w * half + (digit >> 1) - 1) << 1 | (digit & 1));
             }
             ends.push_back((u32)items.size());

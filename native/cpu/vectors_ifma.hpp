@@ -33,6 +33,22 @@ struct LaneVectors {
         for (; i < 4 * m; i += 32) store(out + i, load<M, 16>(a + i) * load<M>(b + i));
         Scalar::mul(a + 4 * m, b + 4 * m, out + 4 * m, n - m);
     }
+    // m elements below Cp times one factor, in numbers; m is a multiple of eight.
+    template <int C, int D>
+    static void times(const u64* a, const Lanes<M, D>& factor, u64* out, size_t m) {
+        const auto read = [&](size_t i) {
+            const Raw<M, 1> raw = load_raw<M>(a + i);
+            return Raw<M, C>{{raw.v[0], raw.v[1], raw.v[2], raw.v[3], raw.v[4]}};
+        };
+        const Raw<M, D> by = {{factor.v[0], factor.v[1], factor.v[2], factor.v[3], factor.v[4]}};
+        Sum<M, 2> products[2];
+        for (size_t i = 0; i < 4 * m; i += 64) {
+            const bool both = i + 64 <= 4 * m;
+            multiply_raw({read(i), read(both ? i + 32 : i)}, {by, by}, products);
+            store(out + i, products[0]);
+            if (both) store(out + i + 32, products[1]);
+        }
+    }
     static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {
         const size_t m = whole(n);
         for (size_t i = 0; i < 4 * m; i += 32) {
@@ -43,7 +59,7 @@ struct LaneVectors {
     static void scale(const u64* a, const u64* s, u64* out, size_t n) {
         const size_t m = whole(n);
         const Lanes<M, 16> factor = repeat(s);
-        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, factor * load<M>(a + i));
+        times<1>(a, factor, out, m);
         Scalar::scale(a + 4 * m, s, out + 4 * m, n - m);
     }
     static void inner_product(const u64* a, const u64* b, u64* out, size_t n) {
@@ -136,19 +152,13 @@ struct LaneVectors {
     static void to_montgomery(const u64* plain, u64* out, size_t n) {
         const size_t m = whole(n);
         const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<516>();
-        for (size_t i = 0; i < 4 * m; i += 32) {
-            Lanes<M, 6> any;  // 2^256 < 6p
-            Vec limbs[4];
-            deinterleave(plain + i, limbs);
-            split<1>(limbs, any.v);
-            store(out + i, any * factor);
-        }
+        times<6>(plain, factor, out, m);  // 2^256 < 6p
         Scalar::to_montgomery(plain + 4 * m, out + 4 * m, n - m);
     }
     static void from_montgomery(const u64* a, u64* out, size_t n) {
         const size_t m = whole(n);
         const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<4>();
-        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, load<M>(a + i) * factor);
+        times<6>(a, factor, out, m);  // reduced even if `a` is not
         Scalar::from_montgomery(a + 4 * m, out + 4 * m, n - m);
     }
     static void from_int64(const int64_t* values, u64* out, size_t n) {
