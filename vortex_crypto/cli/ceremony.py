@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from vortex_crypto import container
-from vortex_crypto.cli.console import Json, emit, progress
+from vortex_crypto.cli.console import Json, emit, progress, stages
 from vortex_crypto.cli.zk import ZkProgramFile, write_keys
 from vortex_crypto.errors import InvalidInput
 
@@ -30,10 +30,11 @@ def begin(program: ZkProgramFile, ptau: Powers, output: Output, as_json: Json = 
     from vortex_crypto.zk.groth16 import ceremony, powers, snarkjs
 
     loaded = ZkProgram.from_artefact(container.read(program))
-    with progress("specialising"):
+    with progress("checking the powers") as report:
         tau = snarkjs.read_ptau(ptau)
-        powers.check_powers(tau)
-        zkey = ceremony.specialise(loaded.program.r1cs, tau)
+        powers.check_powers(tau, progress=stages(report))
+    with progress("specialising") as report:
+        zkey = ceremony.specialise(loaded.program.r1cs, tau, progress=stages(report))
     _write(output, zkey)
     emit({"key": str(output), "program": loaded.hash, "contributions": 0}, as_json=as_json, title="begun")
 
@@ -48,8 +49,8 @@ def contribute(
     """Add your secret, drawn from the operating system and forgotten; publish the digest that is printed."""
     from vortex_crypto.zk.groth16 import ceremony
 
-    with progress("contributing"):
-        zkey = ceremony.contribute(_read(key), name=name)
+    with progress("contributing") as report:
+        zkey = ceremony.contribute(_read(key), name=name, progress=stages(report))
     _write(output, zkey)
     emit(_described(output, zkey), as_json=as_json, title="contributed")
 
@@ -70,8 +71,8 @@ def beacon(
         announced = bytes.fromhex(value)
     except ValueError as error:
         raise InvalidInput(f"--value {value}: write the beacon in hexadecimal") from error
-    with progress("applying the beacon"):
-        zkey = ceremony.apply_beacon(_read(key), announced, iterations, name=name)
+    with progress("applying the beacon") as report:
+        zkey = ceremony.apply_beacon(_read(key), announced, iterations, name=name, progress=stages(report))
     _write(output, zkey)
     emit(_described(output, zkey), as_json=as_json, title="ended")
 
@@ -91,11 +92,12 @@ def finish(
     from vortex_crypto.zk.groth16 import ceremony, powers, snarkjs
 
     loaded = ZkProgram.from_artefact(container.read(program))
-    with progress("verifying"):
+    with progress("checking the powers") as report:
         tau = snarkjs.read_ptau(ptau)
-        powers.check_powers(tau)
+        powers.check_powers(tau, progress=stages(report))
+    with progress("verifying") as report:
         zkey = _read(key)
-        verified = ceremony.verify(zkey, loaded.program.r1cs, tau)
+        verified = ceremony.verify(zkey, loaded.program.r1cs, tau, progress=stages(report))
     written = write_keys(output, loaded, verified)
     facts = {**_described(output, zkey), "insecure": verified.verifying.insecure, "files": written}
     emit(facts, as_json=as_json, title="verified")

@@ -83,6 +83,11 @@ def progress(title: str) -> Iterator[Report]:
         yield report
 
 
+def stages(report: Report) -> Callable[[str, float], None]:
+    """A progress bar for work that tells its stage and the fraction that is done."""
+    return lambda stage, fraction: report(round(1000 * fraction), 1000, stage)
+
+
 def read_rows(path: Path, names: Sequence[str], rows: str | None = None) -> dict[str, Array]:
     """Inputs from a .npy or .npz file, and of these the rows asked for."""
     arrays = api.read_arrays(path, tuple(names))

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 from vortex_crypto import container
-from vortex_crypto.cli.console import Json, Rows, emit, err, progress, read_rows, size
+from vortex_crypto.cli.console import Json, Rows, emit, err, progress, read_rows, size, stages
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 
@@ -56,7 +56,7 @@ def setup(
     loaded = ZkProgram.from_artefact(container.read(program))
     start = perf_counter()
     with progress("setting up") as report:
-        key = make_keys(loaded.program.r1cs, progress=_stages(report), threads=threads)
+        key = make_keys(loaded.program.r1cs, progress=stages(report), threads=threads)
     seconds = perf_counter() - start
     written = write_keys(output, loaded, key)
     err.print("[yellow]This set-up had one party: whoever ran it can forge proofs. The keys are marked insecure.[/]")
@@ -131,7 +131,7 @@ def prove(
     key = serialize.proving_key_from_artefact(container.read(keys / PROVING))
     start = perf_counter()
     with progress("proving") as report:
-        receipt = loaded.prove(key, arrays, masks=masks, progress=_stages(report), threads=threads)
+        receipt = loaded.prove(key, arrays, masks=masks, progress=stages(report), threads=threads)
     seconds = perf_counter() - start
     _same_model(keys / PUBLIC, loaded.hash, receipt.proof)
     artefact = receipt.to_artefact(loaded.hash)
@@ -261,7 +261,3 @@ def _write_snarkjs(folder: Path, key: Any, receipt: Any) -> None:
     write_proof(folder / "proof.json", receipt.proof)
     write_public(folder / "public.json", receipt.public)
     write_verifying_key(folder / "verification_key.json", key)
-
-
-def _stages(report: Any) -> Any:
-    return lambda stage, fraction: report(round(1000 * fraction), 1000, stage)

@@ -18,7 +18,7 @@ from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
 from vortex_crypto.zk.circuit import Circuit
 from vortex_crypto.zk.field import default_kernels
-from vortex_crypto.zk.groth16 import ceremony, serialize, snarkjs
+from vortex_crypto.zk.groth16 import ceremony, powers, serialize, snarkjs
 from vortex_crypto.zk.groth16.prove import commit, prove
 from vortex_crypto.zk.groth16.record import ceremony_from_artefact, ceremony_to_artefact
 from vortex_crypto.zk.groth16.relations import Relations
@@ -55,6 +55,26 @@ def tau(vector: Callable[[str], Path]) -> Ptau:
 def final(program: Program, tau: Ptau) -> Zkey:
     first = ceremony.contribute(ceremony.specialise(program.r1cs, tau), name="first")
     return ceremony.apply_beacon(first, b"a public value", 10, name="beacon")
+
+
+def test_ceremonies_tell_their_progress(program: Program, tau: Ptau) -> None:
+    told: list[float] = []
+
+    def tell(stage: str, fraction: float) -> None:
+        told.append(fraction)
+
+    powers.check_powers(tau, progress=tell)
+    zkey = ceremony.contribute(ceremony.specialise(program.r1cs, tau, progress=tell), progress=tell)
+    ended = ceremony.apply_beacon(zkey, b"a public value", 10, progress=tell)
+    ceremony.verify(ended, program.r1cs, tau, progress=tell)
+    ends = [place for place, fraction in enumerate(told) if fraction == 1.0]
+    # Parts of the whole end where the next one begins, so that only wholes reach one.
+    assert len(ends) == 5
+    for first, last in zip([0, *(place + 1 for place in ends)], ends, strict=False):
+        span = told[first : last + 1]
+        assert len(span) > 3
+        assert span[0] == 0.0
+        assert span == sorted(span)
 
 
 def test_a_ceremony_yields_working_keys(final: Zkey, program: Program, tau: Ptau, tmp_path: Path) -> None:

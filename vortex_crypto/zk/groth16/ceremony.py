@@ -41,6 +41,7 @@ from vortex_crypto.zk.groth16.snarkjs.contributions import (
 from vortex_crypto.zk.groth16.snarkjs.ptau import Ptau
 from vortex_crypto.zk.groth16.snarkjs.zkey import Zkey
 from vortex_crypto.zk.groth16.specialise import specialise
+from vortex_crypto.zk.progress import Progress, part, silent
 from vortex_crypto.zk.r1cs import R1cs
 
 __all__ = ["apply_beacon", "contribute", "specialise", "verify"]
@@ -52,7 +53,13 @@ MIN_ITERATIONS_LOG, MAX_ITERATIONS_LOG = 10, 30
 
 
 def contribute(
-    zkey: Zkey, *, name: str = "", text: str = "", kernels: FieldKernels | None = None, threads: int = 0
+    zkey: Zkey,
+    *,
+    name: str = "",
+    text: str = "",
+    progress: Progress | None = None,
+    kernels: FieldKernels | None = None,
+    threads: int = 0,
 ) -> Zkey:
     """One more party's contribution, from the operating system's randomness.
 
@@ -60,6 +67,7 @@ def contribute(
         zkey: the key so far.
         name: how the party wants to be called, at most 64 characters; it is public.
         text: anything the party wants mixed into the randomness; it stays secret.
+        progress: told how far the work is.
         kernels: the engine.
         threads: for the kernels; 0 for all processors.
 
@@ -69,7 +77,8 @@ def contribute(
     if len(name) > 64:
         raise InvalidInput(f"a contributor's name has at most 64 characters; this one has {len(name)}")
     stream = ChaCha(hashlib.blake2b(os.urandom(64) + text.encode()).digest()[:32])
-    return _contributed(zkey, stream, Contribution(*_nothing(), name=name), Relations.of(kernels, threads))
+    described = Contribution(*_nothing(), name=name)
+    return _contributed(zkey, stream, described, Relations.of(kernels, threads), progress or silent)
 
 
 def apply_beacon(
@@ -78,6 +87,7 @@ def apply_beacon(
     iterations_log: int,
     *,
     name: str = "",
+    progress: Progress | None = None,
     kernels: FieldKernels | None = None,
     threads: int = 0,
 ) -> Zkey:
@@ -88,6 +98,7 @@ def apply_beacon(
         beacon: the value, 1 to 255 bytes, announced in advance: say, the hash of a block yet to be mined.
         iterations_log: SHA-256 is applied 2^iterations_log times, 10 to 30.
         name: what to call it, at most 64 characters.
+        progress: told how far the work is.
         kernels: the engine.
         threads: for the kernels; 0 for all processors.
 
@@ -100,16 +111,25 @@ def apply_beacon(
             f"2^{MIN_ITERATIONS_LOG} to 2^{MAX_ITERATIONS_LOG} iterations"
         )
     described = Contribution(*_nothing(), name=name, beacon=beacon, iterations_log=iterations_log)
-    return _contributed(zkey, beacon_stream(beacon, iterations_log), described, Relations.of(kernels, threads))
+    tell = progress or silent
+    stream = beacon_stream(beacon, iterations_log, part(tell, 0.0, 0.5))
+    return _contributed(zkey, stream, described, Relations.of(kernels, threads), part(tell, 0.5, 1.0))
 
 
 def verify(
-    zkey: Zkey, r1cs: R1cs, powers: Ptau, *, kernels: FieldKernels | None = None, threads: int = 0
+    zkey: Zkey,
+    r1cs: R1cs,
+    powers: Ptau,
+    *,
+    progress: Progress | None = None,
+    kernels: FieldKernels | None = None,
+    threads: int = 0,
 ) -> ProvingKey:
     """Check that a key is the one of this circuit and these powers, changed by nothing but its contributions.
 
     The initial key is computed anew. That the powers are sound is for `check_powers` to say, and that a contributor was
-    honest is for nobody: look for names and digests you trust in `zkey.contributions`.
+    honest is for nobody: look for names and digests you trust in `zkey.contributions`. `progress` is told how far the
+    work is.
 
     Returns:
         The key, marked as belonging to the circuit and as secure.
@@ -118,16 +138,19 @@ def verify(
         ArtefactMismatch: it is not; the text says which part, or which contribution, does not fit.
         InvalidInput: the powers are too few or not prepared.
     """
-    engine = Relations.of(kernels, threads)
-    initial = specialise(r1cs, powers, kernels=engine.kernels, threads=threads)
+    engine, tell = Relations.of(kernels, threads), progress or silent
+    initial = specialise(r1cs, powers, progress=part(tell, 0.0, 0.7), kernels=engine.kernels, threads=threads)
     if zkey.circuit_hash != initial.circuit_hash:
         raise ArtefactMismatch("the key was begun for another circuit or with other powers of tau")
     _check_unchanged(zkey.key, initial.key)
     if not zkey.contributions:
         raise ArtefactMismatch("nobody has contributed to the key, so everybody can forge its proofs")
-    delta_g1, sigmas = _check_chain(zkey, engine)
+    delta_g1, sigmas = _check_chain(zkey, engine, part(tell, 0.7, 0.85))
+    tell("delta", 0.85)
     _check_delta(zkey.key, initial.key, delta_g1, engine)
+    tell("sigmas", 0.95)
     _check_sigmas(zkey.key, sigmas, engine)
+    tell("done", 1.0)
     verifying = replace(zkey.key.verifying, program=r1cs.digest(), insecure=False)
     return replace(zkey.key, verifying=verifying)
 
@@ -142,7 +165,7 @@ def _times(engine: Relations, group: Group, points: Array, scalar: Array) -> Arr
     return group.multiply(points, scalars, threads=engine.threads)
 
 
-def _contributed(zkey: Zkey, stream: ChaCha, described: Contribution, engine: Relations) -> Zkey:
+def _contributed(zkey: Zkey, stream: ChaCha, described: Contribution, engine: Relations, tell: Progress) -> Zkey:
     kernels, key = engine.kernels, zkey.key
     secret = stream.scalar()
     g1_s = stream.g1(kernels)
@@ -151,15 +174,20 @@ def _contributed(zkey: Zkey, stream: ChaCha, described: Contribution, engine: Re
     bound = transcript(zkey.circuit_hash, zkey.contributions, g1_s, g1_sx)
     g2_spx, delta_g2 = times(kernels.g2, np.stack([hash_to_g2(bound, kernels), key.verifying.delta_g2]), secret)
     inverse = kernels.fr.inverse(secret[None])[0]
+    tell("commitments", 0.0)
     steps = [_contribute_sigma(key, place, bound, stream, engine) for place in range(len(key.commitments))]
     described_sigmas = tuple(step[2] for step in steps)
+    tell("C", 0.2)
+    c_query = times(kernels.g1, key.c_query, inverse)
+    tell("H", 0.6)
+    h_query = times(kernels.g1, key.h_query, inverse)
     changed = replace(
         key,
         verifying=replace(key.verifying, delta_g2=delta_g2, commitments=described_sigmas, insecure=False),
         commitments=tuple(step[1] for step in steps),
         delta_g1=delta_g1,
-        c_query=times(kernels.g1, key.c_query, inverse),
-        h_query=times(kernels.g1, key.h_query, inverse),
+        c_query=c_query,
+        h_query=h_query,
     )
     contribution = replace(
         described,
@@ -170,6 +198,7 @@ def _contributed(zkey: Zkey, stream: ChaCha, described: Contribution, engine: Re
         transcript=bound,
         sigmas=tuple(step[0] for step in steps),
     )
+    tell("done", 1.0)
     return Zkey(changed, zkey.circuit_hash, (*zkey.contributions, contribution))
 
 
@@ -219,13 +248,15 @@ def _form(key: ProvingKey) -> tuple[object, ...]:
     return key.domain, key.n_wires, key.verifying.n_challenges, described, len(key.commitments)
 
 
-def _check_chain(zkey: Zkey, engine: Relations) -> tuple[Array, list[Array]]:
+def _check_chain(zkey: Zkey, engine: Relations, tell: Progress) -> tuple[Array, list[Array]]:
     """Follow the contributions from δ = 1 and σ_k = 1; returns [δ]₁ and each [σ_k]₂ after the last."""
     kernels = engine.kernels
     delta: Array = ONE_G1
     sigmas: list[Array] = [ONE_G2] * len(zkey.key.commitments)
     for index, contribution in enumerate(zkey.contributions):
         label = f"contribution {index + 1} ({contribution.name or 'unnamed'})"
+        share = part(tell, index / len(zkey.contributions), (index + 1) / len(zkey.contributions))
+        share("contributions", 0.0)
         points = np.stack([contribution.delta_after, contribution.g1_s, contribution.g1_sx])
         if not (kernels.g1.valid(points).all() and kernels.g2.valid(contribution.g2_spx[None]).all()):
             raise ArtefactMismatch(f"{label}: a point is not in its group")
@@ -239,7 +270,7 @@ def _check_chain(zkey: Zkey, engine: Relations) -> tuple[Array, list[Array]]:
             raise ArtefactMismatch(f"{label}: it changed delta by another factor than it shows")
         sigmas = _check_sigma_steps(contribution, sigmas, label, engine)
         if contribution.beacon:
-            _check_beacon(contribution, label, kernels)
+            _check_beacon(contribution, label, kernels, share)
         delta = contribution.delta_after
     return delta, sigmas
 
@@ -262,12 +293,12 @@ def _check_sigma_steps(
     return [sigma.sigma_after for sigma in contribution.sigmas]
 
 
-def _check_beacon(contribution: Contribution, label: str, kernels: FieldKernels) -> None:
+def _check_beacon(contribution: Contribution, label: str, kernels: FieldKernels, tell: Progress) -> None:
     if contribution.iterations_log > MAX_ITERATIONS_LOG:
         raise ArtefactMismatch(
             f"{label}: 2^{contribution.iterations_log} iterations cannot be repeated; up to 2^{MAX_ITERATIONS_LOG} are"
         )
-    stream = beacon_stream(contribution.beacon, contribution.iterations_log)
+    stream = beacon_stream(contribution.beacon, contribution.iterations_log, tell)
     parts = [(contribution.g1_s, contribution.g1_sx), *((part.g1_s, part.g1_sx) for part in contribution.sigmas)]
     for shown_s, shown_sx in parts:
         secret, g1_s = stream.scalar(), stream.g1(kernels)

@@ -12,30 +12,44 @@ from vortex_crypto.errors import ArtefactMismatch
 from vortex_crypto.zk.groth16.relations import ONE_G1, ONE_G2, Relations, random_weights
 from vortex_crypto.zk.groth16.snarkjs import ptau
 from vortex_crypto.zk.groth16.snarkjs.ptau import Ptau
+from vortex_crypto.zk.progress import Progress, silent
 
 Array = NDArray[Any]
 
 
-def check_powers(powers: Ptau, *, kernels: FieldKernels | None = None, threads: int = 0) -> None:
+def check_powers(
+    powers: Ptau, *, progress: Progress | None = None, kernels: FieldKernels | None = None, threads: int = 0
+) -> None:
     """Check that a .ptau holds the powers of one τ, the same times one α and one β, and their true Lagrange forms.
 
     Every point is checked to be in its group, and every relation on a random combination: wrong powers pass with
     probability 2^-128. Who contributed to them is not checked; `snarkjs powersoftau verify` does that.
 
+    Args:
+        powers: the file.
+        progress: told how far the work is.
+        kernels: the engine.
+        threads: for the kernels; 0 for all processors.
+
     Raises:
         ArtefactMismatch: a relation does not hold; the text names the section.
         MalformedArtefact: a coordinate is not reduced.
     """
-    engine, n = Relations.of(kernels, threads), 1 << powers.power
+    engine, n, tell = Relations.of(kernels, threads), 1 << powers.power, progress or silent
     counts = {ptau.TAU_G1: 2 * n - 1, ptau.TAU_G2: n, ptau.ALPHA_TAU_G1: n, ptau.BETA_TAU_G1: n, ptau.BETA_G2: 1}
     points = {section: powers.points(section, 0, count) for section, count in counts.items()}
-    for section, array in points.items():
+    for place, (section, array) in enumerate(points.items()):
+        tell("points of the powers", 0.3 * place / len(points))
         _require_group(powers, section, array, engine)
+    tell("relations of the powers", 0.3)
     _check_power_relations(powers, points, engine)
     if powers.prepared:
-        for section, source in zip(ptau.LAGRANGE, ptau.LAGRANGE_SOURCES, strict=True):
+        for place, (section, source) in enumerate(zip(ptau.LAGRANGE, ptau.LAGRANGE_SOURCES, strict=True)):
             for k in range(powers.power + (2 if section == ptau.LAGRANGE_TAU_G1 else 1)):
+                # Each order takes twice as long as the one before.
+                tell("Lagrange forms", 0.4 + 0.6 * (place + 2.0 ** (k - powers.power - 1)) / len(ptau.LAGRANGE))
                 _check_lagrange(powers, section, points[source], k, engine)
+    tell("done", 1.0)
 
 
 def _require_group(powers: Ptau, section: int, points: Array, engine: Relations) -> None:

@@ -29,6 +29,7 @@ from vortex_crypto.zk.groth16.relations import ONE_G1, ONE_G2, Relations
 from vortex_crypto.zk.groth16.snarkjs import ptau
 from vortex_crypto.zk.groth16.snarkjs.ptau import Ptau
 from vortex_crypto.zk.groth16.snarkjs.zkey import Zkey
+from vortex_crypto.zk.progress import Progress, silent
 from vortex_crypto.zk.qap import with_statement_rows
 from vortex_crypto.zk.r1cs import R1cs, SparseMatrix
 
@@ -37,12 +38,20 @@ Array = NDArray[Any]
 _HASH_CHUNK = 1 << 14
 
 
-def specialise(r1cs: R1cs, powers: Ptau, *, kernels: FieldKernels | None = None, threads: int = 0) -> Zkey:
+def specialise(
+    r1cs: R1cs,
+    powers: Ptau,
+    *,
+    progress: Progress | None = None,
+    kernels: FieldKernels | None = None,
+    threads: int = 0,
+) -> Zkey:
     """The initial key of a circuit: δ = 1, which anyone can compute, and nobody may use before contributions.
 
     Args:
         r1cs: the system. With commitments, γ = 1 and σ_k = 1 for each, and G is the generator.
         powers: prepared for phase 2; `check_powers` says whether they are sound.
+        progress: told how far the work is.
         kernels: the engine.
         threads: for the kernels; 0 for all processors.
 
@@ -50,7 +59,7 @@ def specialise(r1cs: R1cs, powers: Ptau, *, kernels: FieldKernels | None = None,
         InvalidInput: the powers are too few or not prepared.
         MalformedArtefact: a point of the powers is damaged.
     """
-    k, engine = r1cs.log_domain, Relations.of(kernels, threads)
+    k, engine, tell = r1cs.log_domain, Relations.of(kernels, threads), progress or silent
     _require_power(r1cs, powers)
     a, b = with_statement_rows(r1cs)
     g1, g2 = engine.kernels.g1, engine.kernels.g2
@@ -58,6 +67,7 @@ def specialise(r1cs: R1cs, powers: Ptau, *, kernels: FieldKernels | None = None,
         powers.lagrange(section, k)
         for section in (ptau.LAGRANGE_TAU_G1, ptau.LAGRANGE_ALPHA_TAU_G1, ptau.LAGRANGE_BETA_TAU_G1)
     )
+    tell("C", 0.0)
     sums = _columns(engine, g1, [(a, beta_tau), (b, alpha_tau), (r1cs.c, tau)], r1cs.n_wires)
     bases = [np.ascontiguousarray(sums[wires.start : wires.stop]) for wires in r1cs.committed]
     minus_one = g2.neg(ONE_G2[None])[0]
@@ -73,6 +83,13 @@ def specialise(r1cs: R1cs, powers: Ptau, *, kernels: FieldKernels | None = None,
         commitment_g=ONE_G2 if r1cs.commitments else None,
         insecure=True,
     )
+    tell("A", 0.4)
+    a_query = _columns(engine, g1, [(a, tau)], r1cs.n_wires)
+    tell("B", 0.5)
+    b_g1_query = _columns(engine, g1, [(b, tau)], r1cs.n_wires)
+    tell("B over G2", 0.6)
+    b_g2_query = _columns(engine, g2, [(b, powers.lagrange(ptau.LAGRANGE_TAU_G2, k))], r1cs.n_wires)
+    tell("H", 0.85)
     key = ProvingKey(
         verifying=verifying,
         a=a,
@@ -80,14 +97,17 @@ def specialise(r1cs: R1cs, powers: Ptau, *, kernels: FieldKernels | None = None,
         domain=1 << k,
         beta_g1=powers.points(ptau.BETA_TAU_G1, 0, 1)[0],
         delta_g1=ONE_G1,
-        a_query=_columns(engine, g1, [(a, tau)], r1cs.n_wires),
-        b_g1_query=_columns(engine, g1, [(b, tau)], r1cs.n_wires),
-        b_g2_query=_columns(engine, g2, [(b, powers.lagrange(ptau.LAGRANGE_TAU_G2, k))], r1cs.n_wires),
+        a_query=a_query,
+        b_g1_query=b_g1_query,
+        b_g2_query=b_g2_query,
         c_query=np.ascontiguousarray(sums[r1cs.first_private :]),
         h_query=np.ascontiguousarray(powers.lagrange(ptau.LAGRANGE_TAU_G1, k + 1)[1::2]),
         commitments=tuple(CommitmentProvingKey(basis, basis) for basis in bases),
     )
-    return Zkey(key, _circuit_hash(key, powers, engine))
+    tell("hash", 0.9)
+    zkey = Zkey(key, _circuit_hash(key, powers, engine))
+    tell("done", 1.0)
+    return zkey
 
 
 def _require_power(r1cs: R1cs, powers: Ptau) -> None:

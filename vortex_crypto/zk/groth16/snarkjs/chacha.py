@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vortex_crypto.arith.field.arrays import limbs_from_ints
 from vortex_crypto.arith.field.bn254 import G2_COFACTOR, LIMBS, P, R
 from vortex_crypto.arith.field.kernels import FieldKernels, Group
+from vortex_crypto.zk.progress import Progress, silent
 
 Array = NDArray[Any]
 
@@ -23,6 +24,8 @@ _CONSTANTS = struct.unpack("<4I", b"expand 32-byte k")
 _COLUMNS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15))
 _DIAGONALS = ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
 _MASK = 0xFFFFFFFF
+_TOLD = 1 << 20
+"""Applications of SHA-256, about half a second, from one telling of progress to the next."""
 
 
 class ChaCha:
@@ -88,10 +91,12 @@ def hash_to_g2(digest: bytes, kernels: FieldKernels) -> Array:
     return ChaCha(digest[:32]).g2(kernels)
 
 
-def beacon_stream(beacon: bytes, iterations_log: int) -> ChaCha:
+def beacon_stream(beacon: bytes, iterations_log: int, progress: Progress | None = None) -> ChaCha:
     """The stream that SHA-256, applied 2^iterations_log times to a public value, seeds."""
-    digest = beacon
-    for _ in range(1 << iterations_log):
+    digest, tell = beacon, progress or silent
+    for turn in range(1 << iterations_log):
+        if turn % _TOLD == 0:
+            tell("beacon", turn / (1 << iterations_log))
         digest = hashlib.sha256(digest).digest()
     return ChaCha(digest)
 
