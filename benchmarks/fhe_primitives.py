@@ -39,7 +39,7 @@ LITERALS = {
     13: ParametersLiteral(13, (46, 40, 40, 40), (47,), 40),
     14: ParametersLiteral(14, (49, *[40] * 7), (45, 45), 40),
     15: ParametersLiteral(15, (49, *[40] * 15), (45,) * 4, 40),
-    16: ParametersLiteral(16, (49, *[40] * 31), (45,) * 7, 40),
+    16: ParametersLiteral(16, (49, *[40] * 31), (43,) * 8, 40),
 }
 """128-bit chains with the levels of the published figures, all primes on the 50-bit path."""
 

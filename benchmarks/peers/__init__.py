@@ -67,7 +67,7 @@ def piped(name: str, python: str | None, **setup: Any) -> Iterator[Peer | None]:
         note(f"no --{name}-python: {name} is left out")
         yield None
         return
-    program = Path(__file__).with_name(PROGRAMS[name])
+    program = Path(__file__).parent / PROGRAMS[name]
     single = {"OMP_NUM_THREADS": "1", "GOMAXPROCS": "1"}
     with subprocess.Popen(
         [python, str(program)],

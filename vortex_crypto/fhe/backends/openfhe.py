@@ -52,6 +52,10 @@ class OpenfheServer:
 
     plan: CkksPlan
 
+    def prepare(self) -> None:
+        """Make OpenFHE's tables; plaintexts are encoded in each run."""
+        context_of(self.plan.parameters)
+
     def load(self, evaluation: Artefact) -> OpenfheSession:
         """Check and load a client's evaluation keys.
 

@@ -42,9 +42,9 @@ class OpenfheClient:
         every = self.parameters.q + self.parameters.p
         made: dict[str, Any] = {}
         if needs.keys.relinearization is not None:
-            made["relinearization"] = context.new_product_key(secret, tag)
+            made["relinearization"] = _product_key(context, secret, tag)
         for element in galois_elements(needs, self.parameters):
-            made[f"galois/{element}"] = context.new_galois_key(secret, element)
+            made[f"galois/{element}"] = _galois_key(context, secret, element)
         arrays: dict[str, Array] = {
             name: context.residues(key, every, tag).reshape(context.key_shape) for name, key in made.items()
         }
@@ -82,5 +82,22 @@ class OpenfheClient:
         context, moduli = self._context, self.parameters.q
         shape = (len(moduli), context.degree)
         rows = checked_residues(artefact.arrays.get("secret"), shape, moduli, "the secret key")
-        data = context.secret_frame.filled(rows, artefact.meta["key"])
+        blank = context.context.KeyGen().secretKey
+        frame = context.frame(blank, moduli, blank.GetKeyTag())
+        data = frame.filled(rows, artefact.meta["key"])
         return context.openfhe.DeserializePrivateKeyString(data, context.openfhe.BINARY)
+
+
+def _product_key(context: Context, secret: Any, tag: str) -> Any:
+    """From the secret's square; OpenFHE's store of such keys, one for the whole process, is emptied again."""
+    context.context.EvalMultKeyGen(secret)
+    [key] = context.context.GetEvalMultKeyVector(tag)
+    context.openfhe.ClearEvalMultKeys()
+    return key
+
+
+def _galois_key(context: Context, secret: Any, element: int) -> Any:
+    """A map of one key; OpenFHE's store of them, one for the whole process, is emptied again."""
+    made = context.context.EvalAutomorphismKeyGen(secret, [element])
+    context.context.ClearEvalAutomorphismKeys()
+    return made

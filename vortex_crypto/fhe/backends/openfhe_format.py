@@ -174,7 +174,7 @@ class Context:
 
     def residues(self, thing: Any, moduli: tuple[int, ...], tag: str) -> Residues:
         """What an object holds, uint64 [rows, N]."""
-        return self._frame(thing, moduli, tag).residues()
+        return self.frame(thing, moduli, tag).residues()
 
     def ciphertext(self, parts: Residues, level: int, tag: str) -> Any:
         """A ciphertext of two parts [2, level + 1, N]."""
@@ -190,45 +190,32 @@ class Context:
         data = map_of(self._galois_frame, rows, tag, element)
         return self.openfhe.DeserializeEvalKeyMapString(data, self.openfhe.BINARY)
 
-    def new_product_key(self, secret: Any, tag: str) -> Any:
-        """From the secret's square; OpenFHE's store of such keys, one for the whole process, is emptied again."""
-        self.context.EvalMultKeyGen(secret)
-        [key] = self.context.GetEvalMultKeyVector(tag)
-        self.openfhe.ClearEvalMultKeys()
-        return key
-
-    def new_galois_key(self, secret: Any, element: int) -> Any:
-        """A map of one key; OpenFHE's store of them, one for the whole process, is emptied again."""
-        made = self.context.EvalAutomorphismKeyGen(secret, [element])
-        self.context.ClearEvalAutomorphismKeys()
-        return made
-
     def _blank_ciphertext(self, level: int) -> Frame:
         pair = self.context.KeyGen()
         made = self.context.Encrypt(pair.publicKey, self.encode(np.zeros(1), level, 1.0))
-        return self._frame(made, self.parameters.q[: level + 1], pair.secretKey.GetKeyTag())
+        return self.frame(made, self.parameters.q[: level + 1], pair.secretKey.GetKeyTag())
 
     @cached_property
     def _product_frame(self) -> Frame:
-        pair = self.context.KeyGen()
+        pair, cc = self.context.KeyGen(), self.context
         tag = pair.secretKey.GetKeyTag()
-        return self._key_frame(self.new_product_key(pair.secretKey, tag), tag)
+        cc.EvalMultKeyGen(pair.secretKey)
+        [key] = cc.GetEvalMultKeyVector(tag)
+        self.openfhe.ClearEvalMultKeys()  # a store of the whole process, which nothing here reads
+        return self._key_frame(key, tag)
 
     @cached_property
     def _galois_frame(self) -> Frame:
-        pair = self.context.KeyGen()
-        tag = pair.secretKey.GetKeyTag()
-        return self._key_frame(self.new_galois_key(pair.secretKey, GENERATOR), tag)
-
-    @cached_property
-    def secret_frame(self) -> Frame:
-        pair = self.context.KeyGen()
-        return self._frame(pair.secretKey, self.parameters.q, pair.secretKey.GetKeyTag())
+        pair, cc = self.context.KeyGen(), self.context
+        key = cc.EvalAutomorphismKeyGen(pair.secretKey, [GENERATOR])
+        cc.ClearEvalAutomorphismKeys()
+        return self._key_frame(key, pair.secretKey.GetKeyTag())
 
     def _key_frame(self, key: Any, tag: str) -> Frame:
-        return self._frame(key, self.parameters.q + self.parameters.p, tag)
+        return self.frame(key, self.parameters.q + self.parameters.p, tag)
 
-    def _frame(self, thing: Any, moduli: tuple[int, ...], tag: str) -> Frame:
+    def frame(self, thing: Any, moduli: tuple[int, ...], tag: str) -> Frame:
+        """The frame of an object of OpenFHE's."""
         return frame_of(self.openfhe.Serialize(thing, self.openfhe.BINARY), self.degree, moduli, tag)
 
 
