@@ -1,4 +1,4 @@
-// Limb arithmetic for processors: an inverse by division steps, and on x86-64 with ADX a product of two carry chains.
+// Limb arithmetic for processors: products and sums in plain C++, lazy ones too, and an inverse by division steps.
 #pragma once
 #include "vortex/field.hpp"
 
@@ -104,13 +104,123 @@ inline void combine_modulo(Long& d, Long& e, const Matrix& t, const Long& p, u64
 
 }  // namespace division_steps
 
+// Four limbs in plain C++, for any processor. A value is lazy where it may be p or more; `product` takes and gives lazy ones.
 struct CpuCore : PortableCore {
+    // a*b/2^256 mod p in [0, 2p) for a*b < 2^256 p: operands below 2p and 2p, or below 4p and p. As PortableCore's, but row
+    // by row in two chains of carries, the low halves of the row's products and the high ones.
+    template <class M>
+    static inline void product(u64* out, const u64* a, const u64* b) {
+        u64 t[5] = {0, 0, 0, 0, 0};
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            add_row(t, a, b[i]);
+            drop_limb<M>(t);
+        }
+        for (int i = 0; i < 4; ++i) out[i] = t[i];
+    }
+    // The eight limbs of a*b.
+    static inline void wide_product(u64* out, const u64* a, const u64* b) {
+        u64 t[5] = {0, 0, 0, 0, 0};
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            add_row(t, a, b[i]);
+            out[i] = t[0];
+            shift(t);
+        }
+        for (int i = 0; i < 4; ++i) out[4 + i] = t[i];
+    }
+    // t of eight limbs in [0, 2^256 p) -> t/2^256 mod p in [0, 2p).
+    template <class M>
+    static inline void wide_reduce(u64* out, const u64* t) {
+        u64 low[5] = {t[0], t[1], t[2], t[3], 0};
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) drop_limb<M>(low);
+        add_limbs(out, low, t + 4);
+    }
+    // t in [0, 2kp) -> [0, kp), without a branch.
+    template <class M, int k = 1>
+    static VX_INLINE void fold(u64* out, const u64* t) {
+        u64 d[4];
+        const u64 p[4] = {multiple<M>(k, 0), multiple<M>(k, 1), multiple<M>(k, 2), multiple<M>(k, 3)};
+        const u64 below = sub_limbs(d, t, p);
+        for (int i = 0; i < 4; ++i) out[i] = d[i] ^ ((d[i] ^ t[i]) & below);
+    }
+    // 9a + b in [0, p), for b <= p.
+    template <class M>
+    static inline void nine_times_plus(u64* out, const u64* a, const u64* b) {
+        u64 t[4], q[4], carry = 0, high = 0;
+        for (int i = 0; i < 4; ++i) t[i] = multiply_add(a[i], 9, b[i], carry);
+        // A quotient guessed from the bits from 224 on, never too large and at most one too small.
+        const u64 guess = mul_hi(carry << 32 | t[3] >> 32, ~(u64)0 / ((M::p(3) >> 32) + 1));
+        for (int i = 0; i < 4; ++i) q[i] = multiply_add(M::p(i), guess, 0, high);
+        sub_limbs(t, t, q);
+        fold<M>(out, t);
+    }
+    template <class M>
+    static inline void mul(u64* out, const u64* a, const u64* b) {
+        u64 t[4];
+        product<M>(t, a, b);
+        fold<M>(out, t);
+    }
+    template <class M>
+    static inline void add(u64* out, const u64* a, const u64* b) {
+        u64 t[4];
+        add_limbs(t, a, b);
+        fold<M>(out, t);
+    }
+    template <class M>
+    static inline void sub(u64* out, const u64* a, const u64* b) {
+        u64 t[4];
+        const u64 below = sub_limbs(t, a, b);
+        const u64 p[4] = {M::p(0) & below, M::p(1) & below, M::p(2) & below, M::p(3) & below};
+        add_limbs(out, t, p);
+    }
     // a in [0, p) -> 1/a in Montgomery form, and 0 for 0.
     template <class M, class Core>
     static inline void inverse_with(u64* out, const u64* a);
     template <class M>
     static inline void inverse(u64* out, const u64* a) {
         inverse_with<M, CpuCore>(out, a);
+    }
+    // Limb i of kp.
+    template <class M>
+    static VX_INLINE constexpr u64 multiple(int k, int i) {
+        unsigned __int128 sum = 0;
+        for (int j = 0; j <= i; ++j) sum = (sum >> 64) + (unsigned __int128)M::p(j) * (unsigned)k;
+        return (u64)sum;
+    }
+
+private:
+    // t += a*x over five limbs, the sum fitting them.
+    static VX_INLINE void add_row(u64* t, const u64* a, u64 x) {
+        using Product = unsigned __int128;
+        const Product p0 = (Product)a[0] * x, p1 = (Product)a[1] * x, p2 = (Product)a[2] * x, p3 = (Product)a[3] * x;
+        u64 carry = 0;
+        t[0] = add_carry(t[0], (u64)p0, carry);
+        t[1] = add_carry(t[1], (u64)p1, carry);
+        t[2] = add_carry(t[2], (u64)p2, carry);
+        t[3] = add_carry(t[3], (u64)p3, carry);
+        t[4] += carry;
+        carry = 0;
+        t[1] = add_carry(t[1], (u64)(p0 >> 64), carry);
+        t[2] = add_carry(t[2], (u64)(p1 >> 64), carry);
+        t[3] = add_carry(t[3], (u64)(p2 >> 64), carry);
+        t[4] = add_carry(t[4], (u64)(p3 >> 64), carry);
+    }
+    // t = (t + m*p)/2^64 with the m that makes it exact.
+    template <class M>
+    static VX_INLINE void drop_limb(u64* t) {
+        const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
+        add_row(t, p, t[0] * M::inv);
+        shift(t);
+    }
+    // One limb down: spelt out, or compilers move memory.
+    static VX_INLINE void shift(u64* t) {
+        t[0] = t[1];
+        t[1] = t[2];
+        t[2] = t[3];
+        t[3] = t[4];
+        t[4] = 0;
     }
 };
 

@@ -5,31 +5,40 @@
 namespace vx {
 inline namespace VX_ISA {
 
-template <class M>
-struct alignas(32) Memory {
-    u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
+// Limbs of kp, and -1/p.
+template <class M, int k = 1>
+struct alignas(64) Memory {
+    u64 p[4] = {CpuCore::multiple<M>(k, 0), CpuCore::multiple<M>(k, 1), CpuCore::multiple<M>(k, 2), CpuCore::multiple<M>(k, 3)};
     u64 inv = M::inv;
 };
-template <class M>
-inline constexpr Memory<M> memory{};
+template <class M, int k = 1>
+inline constexpr Memory<M, k> memory{};
 
-// t4:t0 += a·rdx, then m = t0·inv, t4:t0 = (t4:t0 + m·p) / 2^64; t0 becomes the next row's t4 (it is zero).
-#define VX_ROW(b, t0, t1, t2, t3, t4)                 \
+// t4:t0 = a·b.
+#define VX_FIRST_ROW(b, t0, t1, t2, t3, t4)           \
     "movq " b ", %%rdx\n\t"                           \
-    "xorl %%eax, %%eax\n\t"                           \
-    "mulx 0(%[a]), %[lo], %[hi]\n\t"                  \
+    "mulx 0(%[a]), " t0 ", " t1 "\n\t"                \
+    "mulx 8(%[a]), %[lo], " t2 "\n\taddq %[lo], " t1 "\n\t"  \
+    "mulx 16(%[a]), %[lo], " t3 "\n\tadcq %[lo], " t2 "\n\t" \
+    "mulx 24(%[a]), %[lo], " t4 "\n\tadcq %[lo], " t3 "\n\t" \
+    "adcq $0, " t4 "\n\t"
+// t4:t0 = t3:t0 + a·rdx.
+#define VX_ADD_ROW(a, t0, t1, t2, t3, t4)             \
+    "xorl %k[zero], %k[zero]\n\t"                     \
+    "mulx 0(" a "), %[lo], %[hi]\n\t"                 \
     "adoxq %[lo], " t0 "\n\tadcxq %[hi], " t1 "\n\t"  \
-    "mulx 8(%[a]), %[lo], %[hi]\n\t"                  \
+    "mulx 8(" a "), %[lo], %[hi]\n\t"                 \
     "adoxq %[lo], " t1 "\n\tadcxq %[hi], " t2 "\n\t"  \
-    "mulx 16(%[a]), %[lo], %[hi]\n\t"                 \
+    "mulx 16(" a "), %[lo], %[hi]\n\t"                \
     "adoxq %[lo], " t2 "\n\tadcxq %[hi], " t3 "\n\t"  \
-    "mulx 24(%[a]), %[lo], %[hi]\n\t"                 \
-    "adoxq %[lo], " t3 "\n\tadcxq %[hi], " t4 "\n\t"  \
-    "adoxq %%rax, " t4 "\n\t" VX_REDUCE(t0, t1, t2, t3, t4)
+    "mulx 24(" a "), %[lo], " t4 "\n\t"               \
+    "adoxq %[lo], " t3 "\n\tadcxq %[zero], " t4 "\n\tadoxq %[zero], " t4 "\n\t"
+#define VX_ROW(b, t0, t1, t2, t3, t4) "movq " b ", %%rdx\n\t" VX_ADD_ROW("%[a]", t0, t1, t2, t3, t4)
+// t4:t0 = (t4:t0 + m·p), m = t0·inv; t0 is zero then.
 #define VX_REDUCE(t0, t1, t2, t3, t4)                 \
     "movq 32(%[m]), %%rdx\n\t"                        \
     "imulq " t0 ", %%rdx\n\t"                         \
-    "xorl %%eax, %%eax\n\t"                           \
+    "xorl %k[zero], %k[zero]\n\t"                     \
     "mulx 0(%[m]), %[lo], %[hi]\n\t"                  \
     "adoxq %[lo], " t0 "\n\tadcxq %[hi], " t1 "\n\t"  \
     "mulx 8(%[m]), %[lo], %[hi]\n\t"                  \
@@ -38,38 +47,99 @@ inline constexpr Memory<M> memory{};
     "adoxq %[lo], " t2 "\n\tadcxq %[hi], " t3 "\n\t"  \
     "mulx 24(%[m]), %[lo], %[hi]\n\t"                 \
     "adoxq %[lo], " t3 "\n\tadcxq %[hi], " t4 "\n\t"  \
-    "adoxq %%rax, " t4 "\n\t"
-// t3:t0 -= p unless that is negative.
-#define VX_REDUCE_ONCE(t0, t1, t2, t3, d0, d1, d2, d3)                                     \
+    "adoxq %[zero], " t4 "\n\t"
+// t3:t0 -= p, or kp, unless that is negative.
+#define VX_FOLD(t0, t1, t2, t3, d0, d1, d2, d3)                                                        \
     "movq " t0 ", " d0 "\n\tmovq " t1 ", " d1 "\n\tmovq " t2 ", " d2 "\n\tmovq " t3 ", " d3 "\n\t" \
     "subq 0(%[m]), " d0 "\n\tsbbq 8(%[m]), " d1 "\n\tsbbq 16(%[m]), " d2 "\n\tsbbq 24(%[m]), " d3 "\n\t" \
     "cmovncq " d0 ", " t0 "\n\tcmovncq " d1 ", " t1 "\n\tcmovncq " d2 ", " t2 "\n\tcmovncq " d3 ", " t3 "\n\t"
+// The whole product, in t4, t0, t1, t2, and then `AFTER`.
+#define VX_PRODUCT(AFTER)                                                                                      \
+    u64 t0, t1, t2, t3, t4, lo, hi, zero;                                                                      \
+    asm(VX_FIRST_ROW("0(%[b])", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")                                   \
+        VX_REDUCE("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")                                                 \
+        VX_ROW("8(%[b])", "%[t1]", "%[t2]", "%[t3]", "%[t4]", "%[t0]")                                         \
+        VX_REDUCE("%[t1]", "%[t2]", "%[t3]", "%[t4]", "%[t0]")                                                 \
+        VX_ROW("16(%[b])", "%[t2]", "%[t3]", "%[t4]", "%[t0]", "%[t1]")                                        \
+        VX_REDUCE("%[t2]", "%[t3]", "%[t4]", "%[t0]", "%[t1]")                                                 \
+        VX_ROW("24(%[b])", "%[t3]", "%[t4]", "%[t0]", "%[t1]", "%[t2]")                                        \
+        VX_REDUCE("%[t3]", "%[t4]", "%[t0]", "%[t1]", "%[t2]")                                                 \
+        AFTER                                                                                                  \
+        : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [lo] "=&r"(lo),      \
+          [hi] "=&r"(hi), [zero] "=&r"(zero)                                                                   \
+        : [a] "r"(a), [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])a), "m"(*(const u64(*)[4])b)      \
+        : "rdx", "cc");                                                                                        \
+    out[0] = t4;                                                                                               \
+    out[1] = t0;                                                                                               \
+    out[2] = t1;                                                                                               \
+    out[3] = t2;
 
+// As CpuCore.
 struct AdxCore : CpuCore {
     template <class M>
+    static inline void product(u64* out, const u64* a, const u64* b) {
+        VX_PRODUCT("")
+    }
+    template <class M>
     static inline void mul(u64* out, const u64* a, const u64* b) {
-        u64 t0, t1, t2, t3, t4, lo, hi;
-        asm("xorl %k[t0], %k[t0]\n\txorl %k[t1], %k[t1]\n\txorl %k[t2], %k[t2]\n\t"
-            "xorl %k[t3], %k[t3]\n\txorl %k[t4], %k[t4]\n\t"
-            VX_ROW("0(%[b])", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")
+        VX_PRODUCT(VX_FOLD("%[t4]", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[lo]", "%[hi]", "%%rdx"))
+    }
+    static inline void wide_product(u64* out, const u64* a, const u64* b) {
+        u64 t0, t1, t2, t3, t4, lo, hi, zero;
+        asm(VX_FIRST_ROW("0(%[b])", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")
+            "movq %[t0], 0(%[out])\n\t"
             VX_ROW("8(%[b])", "%[t1]", "%[t2]", "%[t3]", "%[t4]", "%[t0]")
+            "movq %[t1], 8(%[out])\n\t"
             VX_ROW("16(%[b])", "%[t2]", "%[t3]", "%[t4]", "%[t0]", "%[t1]")
+            "movq %[t2], 16(%[out])\n\t"
             VX_ROW("24(%[b])", "%[t3]", "%[t4]", "%[t0]", "%[t1]", "%[t2]")
-            VX_REDUCE_ONCE("%[t4]", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[lo]", "%[hi]", "%%rdx")
-            : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [lo] "=&r"(lo), [hi] "=&r"(hi)
-            : [a] "r"(a), [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])a), "m"(*(const u64(*)[4])b)
-            : "rax", "rdx", "cc");
+            "movq %[t3], 24(%[out])\n\t"
+            : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [lo] "=&r"(lo),
+              [hi] "=&r"(hi), [zero] "=&r"(zero), "=m"(*(u64(*)[4])out)
+            : [a] "r"(a), [b] "r"(b), [out] "r"(out), "m"(*(const u64(*)[4])a), "m"(*(const u64(*)[4])b)
+            : "rdx", "cc");
+        out[4] = t4;
+        out[5] = t0;
+        out[6] = t1;
+        out[7] = t2;
+    }
+    template <class M>
+    static inline void wide_reduce(u64* out, const u64* t) {
+        u64 t0 = t[0], t1 = t[1], t2 = t[2], t3 = t[3], t4 = 0, lo, hi, zero;
+        asm(VX_REDUCE("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")
+            VX_REDUCE("%[t1]", "%[t2]", "%[t3]", "%[t4]", "%[t0]")
+            VX_REDUCE("%[t2]", "%[t3]", "%[t4]", "%[t0]", "%[t1]")
+            VX_REDUCE("%[t3]", "%[t4]", "%[t0]", "%[t1]", "%[t2]")
+            "addq 32(%[t]), %[t4]\n\tadcq 40(%[t]), %[t0]\n\tadcq 48(%[t]), %[t1]\n\tadcq 56(%[t]), %[t2]\n\t"
+            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [t4] "+&r"(t4), [lo] "=&r"(lo),
+              [hi] "=&r"(hi), [zero] "=&r"(zero)
+            : [t] "r"(t), [m] "r"(&memory<M>), "m"(*(const u64(*)[8])t)
+            : "rdx", "cc");
         out[0] = t4;
         out[1] = t0;
         out[2] = t1;
         out[3] = t2;
     }
 
+    template <class M, int k = 1>
+    static VX_INLINE void fold(u64* out, const u64* t) {
+        u64 t0 = t[0], t1 = t[1], t2 = t[2], t3 = t[3], d0, d1, d2, d3;
+        asm(VX_FOLD("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[d0]", "%[d1]", "%[d2]", "%[d3]")
+            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [d0] "=&r"(d0), [d1] "=&r"(d1),
+              [d2] "=&r"(d2), [d3] "=&r"(d3)
+            : [m] "r"(&memory<M, k>)
+            : "cc");
+        out[0] = t0;
+        out[1] = t1;
+        out[2] = t2;
+        out[3] = t3;
+    }
+
     template <class M>
-    static inline void add(u64* out, const u64* a, const u64* b) {
+    static VX_INLINE void add(u64* out, const u64* a, const u64* b) {
         u64 t0 = a[0], t1 = a[1], t2 = a[2], t3 = a[3], d0, d1, d2, d3;
         asm("addq 0(%[b]), %[t0]\n\tadcq 8(%[b]), %[t1]\n\tadcq 16(%[b]), %[t2]\n\tadcq 24(%[b]), %[t3]\n\t"
-            VX_REDUCE_ONCE("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[d0]", "%[d1]", "%[d2]", "%[d3]")
+            VX_FOLD("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[d0]", "%[d1]", "%[d2]", "%[d3]")
             : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [d0] "=&r"(d0), [d1] "=&r"(d1),
               [d2] "=&r"(d2), [d3] "=&r"(d3)
             : [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])b)
@@ -81,7 +151,7 @@ struct AdxCore : CpuCore {
     }
 
     template <class M>
-    static inline void sub(u64* out, const u64* a, const u64* b) {
+    static VX_INLINE void sub(u64* out, const u64* a, const u64* b) {
         u64 t0 = a[0], t1 = a[1], t2 = a[2], t3 = a[3], d0, d1, d2, d3;
         asm("subq 0(%[b]), %[t0]\n\tsbbq 8(%[b]), %[t1]\n\tsbbq 16(%[b]), %[t2]\n\tsbbq 24(%[b]), %[t3]\n\t"
             "sbbq %[d0], %[d0]\n\tmovq %[d0], %[d1]\n\tmovq %[d0], %[d2]\n\tmovq %[d0], %[d3]\n\t"
@@ -103,9 +173,12 @@ struct AdxCore : CpuCore {
     }
 };
 
+#undef VX_FIRST_ROW
+#undef VX_ADD_ROW
 #undef VX_ROW
 #undef VX_REDUCE
-#undef VX_REDUCE_ONCE
+#undef VX_FOLD
+#undef VX_PRODUCT
 
 }  // namespace VX_ISA
 }  // namespace vx

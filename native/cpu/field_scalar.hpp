@@ -175,30 +175,77 @@ inline bool in_group(const Affine<Fp2<F>>& a) {
     return in_g2(a);
 }
 
+// An element of Fq or Fq2 is inverted by way of its norm to Fq.
+template <class M, class Core>
+inline const Fp<M, Core>& norm_of(const Fp<M, Core>& a) {
+    return a;
+}
+template <class F>
+inline F norm_of(const Fp2<F>& a) {
+    return a.norm();
+}
+template <class M, class Core>
+inline const Fp<M, Core>& inverse_by_norm(const Fp<M, Core>&, const Fp<M, Core>& of_norm) {
+    return of_norm;
+}
+template <class F>
+inline Fp2<F> inverse_by_norm(const Fp2<F>& a, const F& of_norm) {
+    return a.conjugate() * of_norm;
+}
+// -a for a mask of ones, a for zero, without a branch, which would be mispredicted half of the time.
+template <class M, class Core>
+inline Fp<M, Core> negated_by(u64 mask, const Fp<M, Core>& a) {
+    Fp<M, Core> out = -a;
+    for (int i = 0; i < 4; ++i) out.v[i] = a.v[i] ^ ((a.v[i] ^ out.v[i]) & mask);
+    return out;
+}
+template <class F>
+inline Fp2<F> negated_by(u64 mask, const Fp2<F>& a) {
+    return {negated_by(mask, a.c0), negated_by(mask, a.c1)};
+}
+
 template <class F, class Base>
 struct ScalarGroup {
     using A = Affine<F>;
     using J = Jacobian<F>;
-    static constexpr size_t words = sizeof(A) / 8, tile = 512;
+    static constexpr size_t words = sizeof(A) / 8, tile = 8192 / words;
 
     static const A* in(const u64* a) { return reinterpret_cast<const A*>(a); }
     static A* to(u64* a) { return reinterpret_cast<A*>(a); }
 
-    // One addition of a batch: the slope is num/den.
+    // One addition of a batch to the point numbered `chain`: the slope is num/den, sum_x the sum of both abscissas.
     struct Step {
-        F num, den;
+        F num, den, sum_x;
+        Base norm, prefix;  // of den; the product of the norms before
         u32 chain;
     };
+    // Products of norms run side by side, since one alone waits for its own results.
+    static constexpr size_t abreast = 4;
     struct Scratch {
         Step steps[tile];
-        F products[tile];
+        Base products[abreast];
     };
 
     static void copy(const u64* points, u64* out, size_t n) {
         for (size_t i = 0; i < words * n; ++i) out[i] = points[i];
     }
-    // Puts down a + b as a step, or does it where there is nothing to divide by.
-    static void plan(Step* steps, size_t& n, u32 chain, A& a, const A& b) {
+    static void begin(Scratch& s) {
+        for (Base& product : s.products) product = Base::one();
+    }
+    // Puts down step i.
+    static void put(Scratch& s, size_t i, u32 chain, const F& num, const F& den, const F& sum_x) {
+        Step& step = s.steps[i];
+        Base& product = s.products[i % abreast];
+        step.num = num;
+        step.den = den;
+        step.sum_x = sum_x;
+        step.norm = norm_of(den);
+        step.prefix = product;
+        step.chain = chain;
+        product = product * step.norm;
+    }
+    // Puts down a + b as step n, or does it where there is nothing to divide by.
+    static void plan(Scratch& s, size_t& n, u32 chain, A& a, const A& b) {
         if (b.is_infinity()) return;
         if (a.is_infinity()) {
             a = b;
@@ -210,59 +257,91 @@ struct ScalarGroup {
                 return;
             }
             const F xx = a.x.square();
-            steps[n++] = {xx + xx + xx, a.y + a.y, chain};
+            put(s, n++, chain, xx + xx + xx, a.y + a.y, a.x + a.x);
             return;
         }
-        steps[n++] = {b.y - a.y, b.x - a.x, chain};
+        put(s, n++, chain, b.y - a.y, b.x - a.x, a.x + b.x);
     }
-    // All planned additions with one inversion. `other(chain)` is the point added.
-    template <class Other>
-    static void run(Scratch& s, size_t n, A* sums, const Other& other) {
-        if (n == 0) return;
-        F product = F::one();
-        for (size_t i = 0; i < n; ++i) {
-            s.products[i] = product;
-            product = product * s.steps[i].den;
+    // All planned additions with one inversion; false, and nothing done, if there is a zero to divide by.
+    static bool run(Scratch& s, size_t n, A* sums) {
+        Base before[abreast], product = Base::one();
+        for (size_t k = 0; k < abreast; ++k) {
+            before[k] = product;
+            product = product * s.products[k];
         }
+        if (product.is_zero()) return false;
         product = product.inverse();
+        for (size_t k = abreast; k-- > 0;) {
+            const Base next = product * s.products[k];
+            s.products[k] = product * before[k];
+            product = next;
+        }
         for (size_t i = n; i-- > 0;) {
             const Step& step = s.steps[i];
-            const F slope = step.num * product * s.products[i];
-            product = product * step.den;
+            Base& inverse = s.products[i % abreast];
+            const F slope = step.num * inverse_by_norm(step.den, inverse * step.prefix);
+            inverse = inverse * step.norm;
             A& a = sums[step.chain];
-            const F x3 = slope.square() - a.x - other(step.chain).x;
+            const F x3 = slope.square() - step.sum_x;
             a = {x3, slope * (a.x - x3) - a.y};
         }
+        return true;
     }
     static A item(const Chains& c, u32 at) {
         const u32 item = c.items[at];
-        const A point = in(c.points)[item >> 1];
-        return item & 1 ? -point : point;
+        const A& point = in(c.points)[item >> 1];
+        return {point.x, negated_by(0 - (u64)(item & 1), point.y)};
     }
+    // Inlined by force: GCC takes calls of a function that does nothing but prefetch for useless.
+    static VX_INLINE void prefetch(const Chains& c, size_t i, u32 at) {
+        if (i >= c.count || c.length[i] <= at) return;
+        const char* point = reinterpret_cast<const char*>(in(c.points) + (c.items[c.start[i] + at] >> 1));
+        for (size_t line = 0; line < sizeof(A); line += 64) __builtin_prefetch(point + line);
+    }
+    // Adds the item number `at` of every chain that has one. Exceptional cases show as a zero in the product of all
+    // denominators; from then on this tile looks at every point.
     static void accumulate(const Chains& c, void* scratch) {
         Scratch& s = *static_cast<Scratch*>(scratch);
         A* sums = to(c.out);
-        for (size_t i = 0; i < c.count; ++i) sums[i] = c.length[i] ? item(c, c.start[i]) : A::infinity();
-        for (u32 at = 1; c.count && at < c.length[0]; ++at) {
-            size_t n = 0;
-            for (u32 i = 0; i < c.count && c.length[i] > at; ++i) plan(s.steps, n, i, sums[i], item(c, c.start[i] + at));
-            run(s, n, sums, [&](u32 i) { return item(c, c.start[i] + at); });
+        bool careful = false;
+        for (size_t i = 0; i < c.count; ++i) {
+            prefetch(c, i + 8, 0);
+            sums[i] = c.length[i] ? item(c, c.start[i]) : A::infinity();
         }
+        for (u32 at = 1; c.count && at < c.length[0]; ++at) {
+            if (!careful) careful = !add_finite(c, s, at);
+            if (!careful) continue;
+            size_t n = 0;
+            begin(s);
+            for (u32 i = 0; i < c.count && c.length[i] > at; ++i) plan(s, n, i, sums[i], item(c, c.start[i] + at));
+            run(s, n, sums);
+        }
+    }
+    // False, and nothing done, if an addition is exceptional. No sum is infinity.
+    static bool add_finite(const Chains& c, Scratch& s, u32 at) {
+        A* sums = to(c.out);
+        u32 n = 0;
+        begin(s);
+        for (; n < c.count && c.length[n] > at; ++n) {
+            prefetch(c, n + 8, at);
+            const A a = sums[n], b = item(c, c.start[n] + at);
+            put(s, n, n, b.y - a.y, b.x - a.x, a.x + b.x);
+        }
+        return run(s, n, sums);
     }
     static void add(const u64* a, const u64* b, u64* out, size_t n, void* scratch) {
         Scratch& s = *static_cast<Scratch*>(scratch);
         for (size_t from = 0; from < n; from += tile) {
             const size_t count = n - from < tile ? n - from : tile;
             size_t planned = 0;
-            const A* q = in(b) + from;
-            A others[tile];
             A* sums = to(out) + from;
+            begin(s);
             for (u32 i = 0; i < count; ++i) {
-                others[i] = q[i];
+                const A other = in(b)[from + i];
                 sums[i] = in(a)[from + i];
-                plan(s.steps, planned, i, sums[i], others[i]);
+                plan(s, planned, i, sums[i], other);
             }
-            run(s, planned, sums, [&](u32 i) { return others[i]; });
+            run(s, planned, sums);
         }
     }
     static void combine(const u64* run, const u64* tot, size_t segments, size_t log_length, size_t windows, size_t c, u64* out) {
@@ -356,24 +435,26 @@ struct ScalarNtt {
         for (size_t b = 0; b < bits; ++b) out |= (i >> b & 1) << (bits - 1 - b);
         return out;
     }
-    // Decimation in time over `width` interleaved transforms, the input in bit-reversed order.
+    // Decimation in time over `width` interleaved transforms, the input in bit-reversed order. Values are lazy, in [0, 4p)
+    // (Harvey, "Faster arithmetic for number-theoretic transforms", 2014).
     static void butterflies(F* a, size_t log_n, size_t width, const F* roots) {
         const size_t n = (size_t)1 << log_n;
         for (size_t half = 1; half < n; half *= 2) {
             for (size_t block = 0; block < n; block += 2 * half) {
                 for (size_t i = 0; i < half; ++i) {
-                    const F w = roots[i * (n / 2 / half)];
+                    const F& w = roots[i * (n / 2 / half)];
                     F* x = a + (block + i) * width;
                     F* y = x + half * width;
                     for (size_t k = 0; k < width; ++k) {
-                        const F t = i ? y[k] * w : y[k];
-                        y[k] = x[k] - t;
-                        x[k] = x[k] + t;
+                        const F s = x[k].template folded<2>(), t = i ? F::lazy_product(y[k], w) : y[k].template folded<2>();
+                        x[k] = F::lazy_sum(s, t);
+                        y[k] = F::lazy_difference(s, t);
                     }
                 }
             }
         }
     }
+    static F reduced(const F& a) { return a.template folded<2>().template folded<1>(); }
     static void small(u64* values, size_t log_n, const u64* roots) {
         F* a = reinterpret_cast<F*>(values);
         for (size_t i = 0; i < (size_t)1 << log_n; ++i) {
@@ -385,6 +466,7 @@ struct ScalarNtt {
             }
         }
         butterflies(a, log_n, 1, reinterpret_cast<const F*>(roots));
+        for (size_t i = 0; i < (size_t)1 << log_n; ++i) a[i] = reduced(a[i]);
     }
     static constexpr size_t width = 8;
     static void columns(const u64* in, u64* middle, size_t log_n1, size_t log_n2, size_t begin, size_t end, const u64* roots,
@@ -397,7 +479,7 @@ struct ScalarNtt {
                 F* row = a + reversed(j1, log_n1) * width;
                 for (size_t k = 0; k < width; ++k) {
                     const F value = source[j1 * n2 + j2 + k];
-                    row[k] = shift ? value * shifts[j1] : value;
+                    row[k] = shift ? F::lazy_product(value, shifts[j1]) : value;
                 }
             }
             butterflies(a, log_n1, width, reinterpret_cast<const F*>(roots));
@@ -405,7 +487,7 @@ struct ScalarNtt {
             for (size_t k = 0; k < width; ++k) twiddle[k] = reinterpret_cast<const F*>(first)[j2 + k];
             for (size_t k1 = 0; k1 < n1; ++k1) {
                 for (size_t k = 0; k < width; ++k) {
-                    reinterpret_cast<F*>(middle)[k1 * n2 + j2 + k] = a[k1 * width + k] * twiddle[k];
+                    reinterpret_cast<F*>(middle)[k1 * n2 + j2 + k] = F::lazy_product(a[k1 * width + k], twiddle[k]);
                     twiddle[k] = twiddle[k] * reinterpret_cast<const F*>(step)[j2 + k];
                 }
             }
@@ -424,7 +506,7 @@ struct ScalarNtt {
             butterflies(a, log_n2, width, reinterpret_cast<const F*>(roots));
             for (size_t k2 = 0; k2 < n2; ++k2) {
                 F* target = reinterpret_cast<F*>(out) + k2 * n1 + k1;
-                for (size_t k = 0; k < width; ++k) target[k] = scale ? a[k2 * width + k] * scales[k2] : a[k2 * width + k];
+                for (size_t k = 0; k < width; ++k) target[k] = scale ? a[k2 * width + k] * scales[k2] : reduced(a[k2 * width + k]);
             }
         }
     }

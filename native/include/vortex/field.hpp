@@ -73,10 +73,21 @@ struct PortableCore {
     }
 };
 
+// Whether a core multiplies and reduces in two steps, so that a sum of products needs one reduction.
+template <class Core, class = void>
+struct HasWideProduct {
+    static constexpr bool value = false;
+};
+template <class Core>
+struct HasWideProduct<Core, decltype((void)&Core::wide_product)> {
+    static constexpr bool value = true;
+};
+
 template <class M, class Core = PortableCore>
 struct Fp {
     using Modulus = M;
     using Scalar = Fp;
+    static constexpr bool reduces_late = HasWideProduct<Core>::value;
     using Mask = u8;
     static constexpr int lanes = 1;
 
@@ -104,6 +115,86 @@ struct Fp {
     friend VX_FN Fp operator*(const Fp& a, const Fp& b) {
         Fp out;
         Core::template mul<M>(out.v, a.v, b.v);
+        return out;
+    }
+    // For cores that reduce late: integers below 2^256 p, sums and differences of products.
+    struct Wide {
+        u64 v[8];
+
+        friend VX_FN Wide operator+(const Wide& a, const Wide& b) {
+            Wide out;
+            u64 carry = 0;
+            for (int i = 0; i < 8; ++i) out.v[i] = add_carry(a.v[i], b.v[i], carry);
+            return out;
+        }
+        // a - b, plus 2^256 p where that is negative.
+        friend VX_FN Wide operator-(const Wide& a, const Wide& b) {
+            Wide out;
+            u64 borrow = 0;
+            for (int i = 0; i < 8; ++i) out.v[i] = sub_borrow(a.v[i], b.v[i], borrow);
+            const u64 p[4] = {M::p(0) & (0 - borrow), M::p(1) & (0 - borrow), M::p(2) & (0 - borrow), M::p(3) & (0 - borrow)};
+            add_limbs(out.v + 4, out.v + 4, p);
+            return out;
+        }
+        // a - b where that is not negative.
+        VX_FN Wide less(const Wide& b) const {
+            Wide out;
+            u64 borrow = 0;
+            for (int i = 0; i < 8; ++i) out.v[i] = sub_borrow(v[i], b.v[i], borrow);
+            return out;
+        }
+        VX_FN Fp reduced() const {
+            Fp out;
+            Core::template wide_reduce<M>(out.v, v);
+            Core::template fold<M>(out.v, out.v);
+            return out;
+        }
+    };
+    // Of operands below 2p.
+    static VX_FN Wide wide_product(const Fp& a, const Fp& b) {
+        Wide out;
+        Core::wide_product(out.v, a.v, b.v);
+        return out;
+    }
+    // Lazy values, in [0, kp) with k <= 4, are for the functions that say so; a product, `*` too, wants factors below 2p and
+    // 2p, or below 4p and p. The sum:
+    static VX_FN Fp lazy_sum(const Fp& a, const Fp& b) {
+        Fp out;
+        add_limbs(out.v, a.v, b.v);
+        return out;
+    }
+    // a - b + 2p for b in [0, 2p).
+    static VX_FN Fp lazy_difference(const Fp& a, const Fp& b) {
+        Fp out;
+        const u64 p[4] = {Core::template multiple<M>(2, 0), Core::template multiple<M>(2, 1), Core::template multiple<M>(2, 2),
+                          Core::template multiple<M>(2, 3)};
+        sub_limbs(out.v, p, b.v);
+        add_limbs(out.v, out.v, a.v);
+        return out;
+    }
+    // The product in [0, 2p).
+    static VX_FN Fp lazy_product(const Fp& a, const Fp& b) {
+        Fp out;
+        Core::template product<M>(out.v, a.v, b.v);
+        return out;
+    }
+    // 9a + b and 9a - b.
+    static VX_FN Fp nine_times_plus(const Fp& a, const Fp& b) {
+        Fp out;
+        Core::template nine_times_plus<M>(out.v, a.v, b.v);
+        return out;
+    }
+    static VX_FN Fp nine_times_minus(const Fp& a, const Fp& b) {
+        const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
+        Fp out;
+        sub_limbs(out.v, p, b.v);
+        return nine_times_plus(a, out);
+    }
+    // [0, 2kp) -> [0, kp).
+    template <int k>
+    VX_FN Fp folded() const {
+        Fp out;
+        Core::template fold<M, k>(out.v, v);
         return out;
     }
     VX_FN Fp operator-() const { return zero() - *this; }

@@ -22,22 +22,39 @@ struct Fp2 {
     VX_FN Fp2 operator-() const { return {-c0, -c1}; }
     // Three products (Karatsuba).
     friend VX_FN Fp2 operator*(const Fp2& a, const Fp2& b) {
-        const F t0 = a.c0 * b.c0, t1 = a.c1 * b.c1;
-        return {t0 - t1, (a.c0 + a.c1) * (b.c0 + b.c1) - t0 - t1};
+        if constexpr (F::reduces_late) {
+            const auto t0 = F::wide_product(a.c0, b.c0), t1 = F::wide_product(a.c1, b.c1);
+            const auto t2 = F::wide_product(F::lazy_sum(a.c0, a.c1), F::lazy_sum(b.c0, b.c1));
+            return {(t0 - t1).reduced(), t2.less(t0).less(t1).reduced()};
+        } else {
+            const F t0 = a.c0 * b.c0, t1 = a.c1 * b.c1;
+            return {t0 - t1, (a.c0 + a.c1) * (b.c0 + b.c1) - t0 - t1};
+        }
     }
     friend VX_FN Fp2 operator*(const Fp2& a, const F& b) { return {a.c0 * b, a.c1 * b}; }
     // Two products: (c0+c1)(c0-c1) + 2 c0 c1 u.
     VX_FN Fp2 square() const {
-        const F t = c0 * c1;
-        return {(c0 + c1) * (c0 - c1), t + t};
+        if constexpr (F::reduces_late) {
+            return {F::lazy_sum(c0, c1) * (c0 - c1), F::lazy_sum(c0, c0) * c1};
+        } else {
+            const F t = c0 * c1;
+            return {(c0 + c1) * (c0 - c1), t + t};
+        }
     }
     VX_FN Fp2 conjugate() const { return {c0, -c1}; }
     // ξ·this = (9 c0 - c1) + (9 c1 + c0) u.
     VX_FN Fp2 times_xi() const {
+        if constexpr (F::reduces_late) return {F::nine_times_minus(c0, c1), F::nine_times_plus(c1, c0)};
         const Fp2 two = *this + *this, four = two + two, nine = four + four + *this;
         return {nine.c0 - c1, nine.c1 + c0};
     }
-    VX_FN F norm() const { return c0 * c0 + c1 * c1; }
+    VX_FN F norm() const {
+        if constexpr (F::reduces_late) {
+            return (F::wide_product(c0, c0) + F::wide_product(c1, c1)).reduced();
+        } else {
+            return c0 * c0 + c1 * c1;
+        }
+    }
     VX_FN Fp2 inverse() const {
         const F t = norm().inverse();
         return {c0 * t, -(c1 * t)};
@@ -110,8 +127,8 @@ struct Fp12 {
         square_fp4(c1.c0, c0.c2, s1, d1);
         square_fp4(c0.c1, c1.c2, s2, d2);
         const F2 e = d2.times_xi();
-        return {{triple(s0) - twice(c0.c0), triple(s1) - twice(c0.c1), triple(s2) - twice(c0.c2)},
-                {triple(e) + twice(c1.c0), triple(d0) + twice(c1.c1), triple(d1) + twice(c1.c2)}};
+        return {{twice(s0 - c0.c0) + s0, twice(s1 - c0.c1) + s1, twice(s2 - c0.c2) + s2},
+                {twice(e + c1.c0) + e, twice(d0 + c1.c1) + d0, twice(d1 + c1.c2) + d1}};
     }
     // this^(p^k) for k = 1, 2, 3.
     VX_FN Fp12 frobenius(int k) const {
@@ -129,7 +146,6 @@ private:
         odd = (a + b).square() - t0 - t1;
     }
     static VX_FN F2 twice(const F2& a) { return a + a; }
-    static VX_FN F2 triple(const F2& a) { return a + a + a; }
     VX_FN Fp12 frobenius_once() const {
         using bn254::frobenius;
         return {{c0.c0.conjugate(), c0.c1.conjugate() * F2::template constant<frobenius, 16>(),
