@@ -28,6 +28,7 @@ from vortex_crypto.zk.groth16.snarkjs.ptau import Ptau
 from vortex_crypto.zk.groth16.snarkjs.zkey import Zkey
 from vortex_crypto.zk.groth16.verify import verify
 from vortex_crypto.zk.plan import Program
+from vortex_crypto.zk.progress import silent
 
 Change = Callable[[Zkey], Zkey]
 INPUTS = {"w": [3], "x": [5]}
@@ -209,7 +210,7 @@ def test_a_beacon_decides_every_sigma(program: Program, tau: Ptau) -> None:
     begun = ceremony.contribute(ceremony.specialise(program.r1cs, tau))
     claimed = Contribution(*ceremony._nothing(), name="half", beacon=b"beacon", iterations_log=10)
     engine = Relations.of(None, 0)
-    forged = ceremony._contributed(begun, cast(ChaCha, HalfHonest(b"beacon", 10)), claimed, engine)
+    forged = ceremony._contributed(begun, cast(ChaCha, HalfHonest(b"beacon", 10)), claimed, engine, silent)
     with pytest.raises(ArtefactMismatch, match=r"contribution 2 \(half\): it does not follow from its beacon"):
         ceremony.verify(forged, program.r1cs, tau)
 
