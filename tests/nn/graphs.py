@@ -96,6 +96,28 @@ def pooled(rng: np.random.Generator, tail: str = "") -> Graph:
     return graph_of(steps, {"x": (1, 1, 8, 8)}, ["y"], constants)
 
 
+def shared(rng: np.random.Generator) -> Graph:
+    """Two convolutions large enough to share weights, the second with a masked shortcut: x [1, 2, 14, 14] -> y."""
+    constants = {
+        "k1": (rng.normal(size=(4, 2, 3, 3)) / 4).astype(np.float32),
+        "b1": (0.1 * rng.normal(size=4)).astype(np.float32),
+        "k2": (rng.normal(size=(4, 4, 3, 3)) / 6).astype(np.float32),
+        "k3": rng.normal(size=(4, 2, 1, 1)).astype(np.float32),
+        "mask": rng.uniform(0.5, 1.5, (1, 1, 14, 14)).astype(np.float32),
+    }
+    steps: list[Step] = [
+        ("Conv", ["x", "k1", "b1"], "c1", {"pads": [1, 1, 1, 1]}),
+        ("Relu", ["c1"], "r1", {}),
+        ("Conv", ["r1", "k2"], "c2", {"pads": [1, 1, 1, 1]}),
+        ("Conv", ["x", "k3"], "c3", {}),
+        ("Mul", ["c3", "mask"], "m3", {}),
+        ("Add", ["c2", "m3"], "s", {}),
+        ("Relu", ["s"], "r2", {}),
+        ("GlobalAveragePool", ["r2"], "y", {}),
+    ]
+    return graph_of(steps, {"x": (1, 2, 14, 14)}, ["y"], constants)
+
+
 def residual(rng: np.random.Generator) -> Graph:
     """A residual block with batch normalisation and a strided shortcut: x [1, 2, 8, 8] -> y [1, 4, 4, 4]."""
     constants = {

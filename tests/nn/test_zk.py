@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.nn.graphs import convolutional, gated, graph_of, perceptron, pooled, residual
+from tests.nn.graphs import convolutional, gated, graph_of, perceptron, pooled, residual, shared
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, Unsatisfied, UnsupportedOp
 from vortex_crypto.nn.compile_zk import (
     ZkProgram,
@@ -37,6 +38,7 @@ GRAPHS: dict[str, Graph] = {
     "residual": residual(np.random.default_rng(3)),
     "gated": gated(np.random.default_rng(4)),
     "pooled": pooled(np.random.default_rng(5)),
+    "shared": shared(np.random.default_rng(6)),
 }
 KINDS = [(weights, inputs) for weights in ("public", "private") for inputs in ("public", "private", "hashed")]
 
@@ -173,7 +175,7 @@ def test_no_wire_is_free(weights: str) -> None:
     assert not len(unconstrained_wires(program.program.r1cs, witness))
 
 
-@pytest.mark.parametrize("name", ["perceptron", "gated", "pooled"])
+@pytest.mark.parametrize("name", ["perceptron", "gated", "pooled", "shared"])
 @pytest.mark.parametrize("weights", ["public", "private"])
 def test_hints_that_lie_are_refused(name: str, weights: str) -> None:
     program = compiled(name, weights, "private")
@@ -268,7 +270,7 @@ def test_what_integers_cannot_hold_is_refused() -> None:
         network.quantise({"x": np.full((1, 6), np.nan)})
 
 
-@pytest.mark.parametrize("circuit", ["mnist_mlp", "breast_cancer"])
+@pytest.mark.parametrize("circuit", ["mnist_mlp", "mnist_cnn", "breast_cancer"])
 @pytest.mark.parametrize("weights", ["public", "private"])
 def test_trained_circuits_decide_as_in_floating_point(circuit: str, weights: Any) -> None:
     folder = Path("circuits") / circuit
@@ -287,6 +289,16 @@ def test_trained_circuits_decide_as_in_floating_point(circuit: str, weights: Any
         witness = solve(program.program, program.given({port.name: both[k]}))
         check(program.program.r1cs, witness)
         assert (outputs(program.program, witness)[output] == integers[k]).all()
+
+
+@pytest.mark.parametrize("circuit", ["breast_cancer", "digits_mlp", "mnist_cnn", "mnist_mlp"])
+def test_what_proofs_cost_is_recorded(circuit: str, golden: Callable[[Path, str, Any], None]) -> None:
+    folder = Path("circuits") / circuit
+    graph, calibration = import_onnx(folder / "model.onnx", batch=1), dict(np.load(folder / "calibration.npz"))
+    for weights, inputs in (("public", "public"), ("private", "public"), ("public", "hashed")):
+        found = compile_zk(graph, calibration=calibration, weights=weights, inputs=inputs).report()  # type: ignore[arg-type]
+        counts = {what: found[what] for what in ("constraints", "committed", "public")}
+        golden(folder / "golden.json", f"proof, {weights} weights, {inputs} inputs", counts)
 
 
 def _decisions(scores: Array) -> Array:

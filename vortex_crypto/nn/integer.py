@@ -154,7 +154,7 @@ IntegerLayer = IntegerAffine | IntegerProduct | IntegerTable | IntegerExtremum
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """Inputs, layers in order, and which values are the outputs, with their shapes and exponents."""
+    """Inputs, layers in order, which values are the outputs, with their shapes and exponents, and all shapes."""
 
     name: str
     inputs: tuple[IntegerInput, ...]
@@ -162,6 +162,8 @@ class IntegerNetwork:
     outputs: Mapping[str, tuple[int, ...]]
     output_values: Mapping[str, str]
     """Output name -> name of the value."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """The tensor's shape of every value that a layer makes."""
 
     def fraction(self, output: str) -> int:
         """The exponent of an output."""

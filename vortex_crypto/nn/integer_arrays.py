@@ -59,6 +59,7 @@ def pack_network(network: IntegerNetwork, arrays: dict[str, Array]) -> dict[str,
         "layers": layers,
         "outputs": {name: list(shape) for name, shape in network.outputs.items()},
         "values": dict(network.output_values),
+        "shapes": {name: list(shape) for name, shape in network.shapes.items()},
     }
 
 
@@ -127,7 +128,10 @@ def unpack_network(packed: Mapping[str, Any], arrays: Mapping[str, Array]) -> In
         raise ValueError("an output is a value that no layer makes")
     if any(int(np.prod(shape)) != sizes[values[name]] for name, shape in outputs.items()):
         raise ValueError("an output's shape does not fit its value")
-    return IntegerNetwork(str(packed["name"]), inputs, layers, outputs, values)
+    shapes = {str(name): tuple(map(int, shape)) for name, shape in packed["shapes"].items()}
+    if set(shapes) != made or any(int(np.prod(shape)) != sizes[name] for name, shape in shapes.items()):
+        raise ValueError("a value's shape does not fit it")
+    return IntegerNetwork(str(packed["name"]), inputs, layers, outputs, values, shapes)
 
 
 def _size(layer: IntegerLayer, operands: Sequence[int]) -> int:

@@ -1,12 +1,13 @@
 """From an integer network to a circuit: every layer through the gadgets, nothing through an executor.
 
 Public weights are constants: an affine map is then free, and a layer costs its roundings and its ReLU. Private weights
-travel packed, several rows in one scalar (gadget `packed`), under the persistent commitment `WEIGHTS`.
+are under the persistent commitment `WEIGHTS`: those of convolutions each once (gadget `convolution`) where that is
+cheaper, the others packed, several rows in one scalar (gadget `packed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,15 +24,18 @@ from vortex_crypto.nn.integer import (
     IntegerTable,
 )
 from vortex_crypto.nn.ir import Array
+from vortex_crypto.nn.sharing import SharedConvolution, as_convolution
 from vortex_crypto.zk.circuit import Circuit
-from vortex_crypto.zk.discharge import Table
+from vortex_crypto.zk.discharge import COMMITMENT_COST, Table
+from vortex_crypto.zk.gadgets.convolution import cost as convolution_cost
+from vortex_crypto.zk.gadgets.convolution import full_convolution
 from vortex_crypto.zk.gadgets.extremum import argmax, maximum
 from vortex_crypto.zk.gadgets.fixed_point import rescale, rescale_unbounded
 from vortex_crypto.zk.gadgets.lookup import apply_table
 from vortex_crypto.zk.gadgets.packed import rows_per_element, unpack
 from vortex_crypto.zk.gadgets.relu import relu, rescale_relu
 from vortex_crypto.zk.gadgets.sponge import pack, sponge
-from vortex_crypto.zk.linear import Linear, concatenate
+from vortex_crypto.zk.linear import Linear, concatenate, linear
 from vortex_crypto.zk.plan import Program
 
 WEIGHTS = "weights"
@@ -109,7 +113,7 @@ class _Lowering:
 
     def _affine(self, layer: IntegerAffine) -> Linear:
         if self.private_weights:
-            accumulator = self._packed(layer)
+            accumulator = self._private(layer)
         else:
             accumulator = sum(
                 (self.values[name].apply(m) for m, name in zip(layer.maps, layer.inputs, strict=True)),
@@ -119,23 +123,74 @@ class _Lowering:
             return rescale_relu(self.circuit, accumulator, layer.shift, layer.bits)
         return rescale(self.circuit, accumulator, layer.shift, layer.bits)
 
-    def _packed(self, layer: IntegerAffine) -> Linear:
-        """Accumulators from packed private weights; the rescaling after it bounds each slot."""
-        c, slot_bits = self.circuit, max(layer.accumulator_bits, layer.shift + layer.bits) + 1
+    def _private(self, layer: IntegerAffine) -> Linear:
+        """Accumulators from committed weights: each once in convolutions where that is cheaper, the rest packed."""
+        shared, rest = list[tuple[str, SharedConvolution]](), list[tuple[str, Any]]()
+        for name, matrix in zip(layer.inputs, layer.maps, strict=True):
+            found = as_convolution(matrix, self._shape(name), self._shape(layer.name))
+            if found is None or _cost_of(found) + COMMITMENT_COST >= self._packed_cost(layer, matrix):
+                rest.append((name, matrix))
+            else:
+                shared.append((name, found))
+        parts = [self._convolution(f"{layer.name}/kernel{k}", *pair) for k, pair in enumerate(shared)]
+        if rest:
+            return self._packed(layer, rest, sum(parts[1:], start=parts[0]) if parts else None)
+        return sum(parts, start=self._bias(layer))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        ports = {port.name: port.shape for port in self.network.inputs}
+        return ports[name] if name in ports else self.network.shapes[name]
+
+    def _committed(self, name: str, values: Array) -> Linear:
+        self.weights[name] = values
+        return self.circuit.private(name, (len(values),), commitment=WEIGHTS)
+
+    def _convolution(self, name: str, source: str, shared: SharedConvolution) -> Linear:
+        """The outputs, flat; each weight is one wire."""
+        nothing = linear(np.zeros(1, dtype=np.int64))  # what index -1 takes
+        places = np.flatnonzero(shared.blocks)
+        order = np.full(shared.kernel.size + 1, -1, dtype=np.int64)
+        order[places] = np.arange(len(places))
+        wires = self._committed(name, shared.kernel.reshape(-1)[places].astype(object))
+        kernels = concatenate([wires, nothing])[order[shared.kernels()]]
+        images = concatenate([self.values[source].flat, nothing])[shared.inputs()]
+        rows, columns = shared.crop() or (slice(0), slice(0))
+        return full_convolution(self.circuit, images, kernels)[:, rows, columns].flat
+
+    def _bias(self, layer: IntegerAffine) -> Linear:
+        """One wire a channel where that is enough."""
+        channels = layer.bias.reshape(self._shape(layer.name)[1], -1)
+        if (channels == channels[:, :1]).all():
+            wires = self._committed(f"{layer.name}/bias", channels[:, 0].astype(object))
+            return wires[np.repeat(np.arange(len(channels)), channels.shape[1])]
+        return self._committed(f"{layer.name}/bias", layer.bias.astype(object))
+
+    def _packed_cost(self, layer: IntegerAffine, matrix: Any) -> int:
+        """Constraints of a map alone, packed: one for each column that any row of a group uses."""
+        count = rows_per_element(_slot_bits(layer))
+        groups = sp.csr_array(matrix).tocoo()
+        return len(np.unique(groups.row // count * np.int64(matrix.shape[1]) + groups.col))
+
+    def _packed(self, layer: IntegerAffine, maps: Sequence[tuple[str, Any]], more: Linear | None) -> Linear:
+        """Accumulators from packed weights, and `more` of each; the rescaling after it bounds each slot."""
+        c, slot_bits = self.circuit, _slot_bits(layer)
         count, rows = rows_per_element(slot_bits), len(layer.bias)
-        x = concatenate([self.values[name] for name in layer.inputs])
-        matrix = sp.csr_array(sp.hstack(layer.maps))
+        x = concatenate([self.values[name] for name, _ in maps])
+        matrix = sp.csr_array(sp.hstack([matrix for _, matrix in maps]))
         groups = [range(start, min(start + count, rows)) for start in range(0, rows, count)]
         packed = [
             _pack(matrix[group.start : group.stop], layer.bias[group.start : group.stop], slot_bits) for group in groups
         ]
-        wires = c.private(f"{layer.name}/weights", (sum(len(values) for _, values in packed),), commitment=WEIGHTS)
-        self.weights[f"{layer.name}/weights"] = np.concatenate([values for _, values in packed])
+        wires = self._committed(f"{layer.name}/weights", np.concatenate([values for _, values in packed]))
         sums, at = [], 0
-        for columns, values in packed:
+        for group, (columns, values) in zip(groups, packed, strict=True):
             weights, bias = wires[at : at + len(columns)], wires[at + len(columns)]
             at += len(values)
-            sums.append((c.mul(weights, x[columns]).sum() + bias).reshape(1))
+            total = c.mul(weights, x[columns]).sum() + bias
+            if more is not None:
+                slots = np.array([1 << slot_bits * row for row in range(len(group))], dtype=object)
+                total = total + (more[group.start : group.stop] * slots).sum()
+            sums.append(total.reshape(1))
         return unpack(c, concatenate(sums), rows, slot_bits)
 
     def _product(self, layer: IntegerProduct) -> Linear:
@@ -166,6 +221,14 @@ class _Lowering:
             parts.append(take(self.circuit, operands, layer.bits))
             rows.append(chosen)
         return concatenate(parts)[np.argsort(np.concatenate(rows))]
+
+
+def _slot_bits(layer: IntegerAffine) -> int:
+    return max(layer.accumulator_bits, layer.shift + layer.bits) + 1
+
+
+def _cost_of(shared: SharedConvolution) -> int:
+    return convolution_cost(shared.inputs().shape, shared.kernels().shape)
 
 
 def _pack(matrix: Any, bias: Array, slot_bits: int) -> tuple[Array, Array]:

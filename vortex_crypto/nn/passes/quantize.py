@@ -117,7 +117,9 @@ class _Quantizer:
             self._materialise(name)
         shapes = {name: self.graph.values[name].shape for name in self.graph.outputs}
         values = {name: self._resolved(name) for name in self.graph.outputs}
-        return IntegerNetwork(self.graph.name, inputs, tuple(self.layers), shapes, values)
+        alias = {made: name for name, made in self.alias.items()}
+        made = {layer.name: self.graph.values[alias.get(layer.name, layer.name)].shape for layer in self.layers}
+        return IntegerNetwork(self.graph.name, inputs, tuple(self.layers), shapes, values, made)
 
     # Backward: what exponents the readers need
 

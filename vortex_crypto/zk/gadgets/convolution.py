@@ -58,8 +58,15 @@ def cost(x: tuple[int, ...], w: tuple[int, ...]) -> int:
 def convolution(c: Circuit, x: Linear, w: Linear) -> Linear:
     """x [C, H, W] correlated with w [O, C, kh, kw] where they overlap fully: [O, H - kh + 1, W - kw + 1].
 
-    Padding is the caller's: zeros around x cost nothing in products. Strides are slices of the result.
+    Padding is the caller's, or a wider part of `full_convolution`. Strides are slices of the result, or, at less cost,
+    phases of x and w as further channels.
     """
+    kh, kw = w.shape[2:]
+    return full_convolution(c, x, w)[:, kh - 1 : x.shape[1], kw - 1 : x.shape[2]]
+
+
+def full_convolution(c: Circuit, x: Linear, w: Linear) -> Linear:
+    """x [C, H, W] correlated with w [O, C, kh, kw] where they overlap at all: [O, H + kh - 1, W + kw - 1]."""
     if len(x.shape) != 3 or len(w.shape) != 4 or x.shape[0] != w.shape[1]:
         raise ShapeMismatch(f"an image of shape {x.shape} and kernels of shape {w.shape} do not convolve")
     kh, kw = w.shape[2:]
@@ -76,7 +83,7 @@ def convolution(c: Circuit, x: Linear, w: Linear) -> Linear:
         c.assert_equal(c.mul(images, kernels).sum(), results)
 
     c.later(build)
-    return full[:, kh - 1 : x.shape[1], kw - 1 : x.shape[2]]
+    return full
 
 
 def _evaluate(c: Circuit, x: Linear) -> Linear:
