@@ -88,6 +88,17 @@ def test_exact_multiples(toy: Party, slots: np.ndarray) -> None:
     close(toy.decrypt(toy.evaluator.multiply_by_i(a)), 1j * slots, FRESH)
 
 
+def test_a_combination_is_the_sum_of_its_terms(toy: Party, slots: np.ndarray) -> None:
+    ev, level = toy.evaluator, 3
+    terms = [(toy.encrypt(slots, level), 0.75), (toy.encrypt(slots**2, level), -2.5), (toy.encrypt(slots, 5), 2.0**-40)]
+    lowered = [(a.at_level(level), value) for a, value in terms]
+    scale = toy.context.parameters.pending_scale(level)
+    got = ev.combine(lowered, scale)
+    single = [ev.mul_constant(a, value, scale) for a, value in lowered]
+    np.testing.assert_array_equal(got.parts, ev.add(ev.add(single[0], single[1]), single[2]).parts)
+    close(toy.decrypt(ev.rescale(got)), 0.75 * slots - 2.5 * slots**2)
+
+
 def test_a_chain_of_squares_keeps_exact_scales(toy: Party) -> None:
     values = np.linspace(-1, 1, toy.context.slots)
     x, wanted = toy.encrypt(values), values.astype(complex)

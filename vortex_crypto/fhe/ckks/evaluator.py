@@ -7,6 +7,7 @@ on the canonical scale below when its operand was canonical. The evaluator holds
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -146,6 +147,20 @@ class Evaluator:
             turned = self.multiply_by_i(self._times(a, round(Fraction(complex(value).imag) * ratio)))
             product = self.add(product, turned)
         return Ciphertext(product.parts, scale)
+
+    def combine(self, terms: Sequence[tuple[Ciphertext, float]], scale: Fraction) -> Ciphertext:
+        """sum of a * value over the terms, read at `scale`: `mul_constant` and `add`, in one pass over memory.
+
+        The ciphertexts have one level and equally many parts, and scales of their own.
+        """
+        basis = self.context.basis(terms[0][0].level)
+        moduli = [self.context.moduli[position] for position in basis]
+        weights: list[Residues | None] = []
+        for a, value in terms:
+            number = round(Fraction(value) * (scale / a.scale))
+            weights.append(np.array([[number % modulus] for modulus in moduli], np.uint64))
+        parts = self.context.ring.weighted_sums([weights], [a.parts for a, _ in terms], basis)
+        return Ciphertext(parts[0], scale)
 
     def mul_integer(self, a: Ciphertext, value: int) -> Ciphertext:
         """a * value at the same scale: exact, costs no level, multiplies the noise too."""

@@ -105,8 +105,8 @@ class _Machine:
         """T_n, ceil(log2 n) levels below x, at whatever scale its products gave."""
         if n not in self.powers:
             ev = self.evaluator
-            product = ev.mul(self.power(n // 2), self.power(n - n // 2))
-            double = ev.add(product, product)
+            half = self.power(n // 2)
+            double = ev.mul(ev.add(half, half), self.power(n - n // 2))
             if n % 2:
                 x = self.powers[1].at_level(double.level)
                 double = ev.sub(double, ev.mul_constant(x, 1, double.scale))
@@ -124,10 +124,9 @@ class _Machine:
             above = rounded_scale(scale * ev.context.modulus(level + 1) / power.scale)
             value = ev.rescale(self.sum(quotient, level + 1, above))
             parts.append(Ciphertext(ev.mul(value, power).parts, scale))
-        for j, coefficient in sorted(node.terms.items()):
-            parts.append(ev.mul_constant(self.power(j).at_level(level), coefficient, scale))
-        if not parts:
-            parts.append(ev.mul_constant(self.powers[1].at_level(level), 0, scale))
+        terms = [(self.power(j).at_level(level), coefficient) for j, coefficient in sorted(node.terms.items())]
+        if terms or not parts:
+            parts.append(ev.combine(terms or [(self.powers[1].at_level(level), 0.0)], scale))
         total = parts[0]
         for part in parts[1:]:
             total = ev.add(total, part)
