@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from tests.programs import CIRCUITS
 from vortex_crypto import container
 from vortex_crypto.cli.app import app
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedProof, VortexError
+from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact, MalformedProof, VortexError
+from vortex_crypto.nn.statement import ZkInterface
 
 RUNNER = CliRunner()
 
@@ -47,6 +49,11 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def hashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("hashed"), "digits_mlp", "--inputs", "hashed")
+
+
+@pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("public"), "breast_cancer")
 
@@ -70,6 +77,37 @@ def test_the_input_is_compared(private: Path):
     common = ("verify", private / "x.proof", "--public", private / "keys/public", "--input", samples)
     assert vortex(*common, "--rows", "0:1")["valid"] is True
     assert vortex(*common, "--rows", "1:2", status=1)["valid"] is False
+
+
+def test_hashed_inputs_are_compared_by_their_digest(hashed: Path, tmp_path: Path):
+    samples = CIRCUITS / "digits_mlp/samples.npz"
+    common = ("verify", hashed / "x.proof", "--public", hashed / "keys/public")
+    facts = vortex(*common, "--input", samples, "--rows", "0:1")
+    assert facts["valid"] is True
+    assert vortex(*common, "--input", samples, "--rows", "1:2", status=1)["valid"] is False
+    (first, *scores) = container.read(hashed / "x.proof").meta["public"]
+    assert int(facts["inputs_digest"], 16) == int(first)
+    assert len(scores) == 10
+    vortex("export-verifier", "--public", hashed / "keys/public", "-o", tmp_path / "V.sol")
+    assert "uint256[11] calldata inputs" in (tmp_path / "V.sol").read_text()
+
+
+def test_an_interface_with_another_scale_is_refused(public: Path, tmp_path: Path):
+    """Who may alter the public folder's statement alone gains nothing: its scale is under the program's hash."""
+    for path in (public / "keys/public").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    statement = container.read(tmp_path / "program.statement")
+    (name, shape, fraction), *rest = statement.meta["outputs"]
+    scaled = {**statement.meta, "outputs": [[name, shape, fraction - 4], *rest]}
+    altered = Artefact(statement.kind, statement.program, scaled, statement.arrays)
+    container.write(tmp_path / "program.statement", altered)
+    with pytest.raises(MalformedArtefact, match="altered"):
+        vortex("verify", public / "x.proof", "--public", tmp_path)
+    genuine = ZkInterface.from_artefact(statement)
+    shown = replace(genuine, outputs=(replace(genuine.outputs[0], fraction=fraction - 4), *genuine.outputs[1:]))
+    container.write(tmp_path / "program.statement", shown.to_artefact())
+    with pytest.raises(ArtefactMismatch):
+        vortex("verify", public / "x.proof", "--public", tmp_path)
 
 
 def test_secrets_are_files_for_the_owner_alone(private: Path):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from tests.foreign.evm import Contract, Outcome, compile_contract
+from vortex_crypto.nn.compile_zk import compile_zk
+from vortex_crypto.nn.onnx_import import import_onnx
 from vortex_crypto.zk.circuit import Circuit
 from vortex_crypto.zk.groth16 import solidity
 from vortex_crypto.zk.groth16.keys import Proof, ProvingKey
@@ -148,3 +150,24 @@ def test_statements_may_be_empty_or_large(node: Any) -> None:
     assert contract.call(solidity.signature(key.verifying), arguments).accepted
     large = replace(key.verifying, ic=np.repeat(key.verifying.ic, solidity.MAX_STATEMENT + 1, axis=0))
     assert compile_contract(node, solidity.export_verifier(large), "Verifier").size <= 24_576
+
+
+def test_a_network_with_hashed_inputs_fits_a_contract(node: Any, golden: Any) -> None:
+    """784 pixels are one public value: the contract takes it and ten scores, and no other digest."""
+    folder = Path(__file__).parents[2] / "circuits" / "mnist_mlp"
+    calibration = dict(np.load(folder / "calibration.npz"))
+    program = compile_zk(
+        import_onnx(folder / "model.onnx", batch=1), calibration=calibration, weights="private", inputs="hashed"
+    )
+    key, masks = setup(program.program.r1cs), {"weights": MASK}
+    sample = {name: values[:1] for name, values in calibration.items()}
+    receipt = program.prove(key, sample, masks=masks)
+    expected = {"weights": program.commitment(key, MASK)}
+    assert program.interface.verify(key.verifying, receipt.proof, receipt.public, expected=expected)
+    contract = compile_contract(node, solidity.export_verifier(key.verifying, expected=expected), "Verifier")
+    signature = solidity.signature(key.verifying)
+    outcome = contract.call(signature, solidity.calldata(receipt.proof, receipt.public))
+    assert outcome.accepted
+    golden(GOLDEN, "mnist_mlp, committed weights, hashed inputs", outcome.gas)
+    other = program.interface.digest({name: values[1:2] for name, values in calibration.items()})
+    assert contract.call(signature, solidity.calldata(receipt.proof, [other, *receipt.public[1:]])).refused

@@ -42,7 +42,10 @@ class RangeRequest:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A constant table: `columns` are integer arrays of one length; its rows must differ from one another."""
+    """A constant table: `columns` are integer arrays of one length, below 2^252 in size; no row stands there twice.
+
+    Beyond that size two rows could differ and be equal modulo r.
+    """
 
     name: str
     columns: tuple[Array, ...]
@@ -51,6 +54,8 @@ class Table:
         rows = list(zip(*(column.tolist() for column in self.columns), strict=True))
         if not rows or len(set(rows)) != len(rows):
             raise InvalidInput(f"table {self.name!r} must have rows, and no row twice")
+        if any(abs(value) >> 252 for row in rows for value in row):
+            raise InvalidInput(f"table {self.name!r} has an entry of more than 252 bits")
 
 
 @dataclass(frozen=True)

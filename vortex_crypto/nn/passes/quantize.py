@@ -299,6 +299,11 @@ class _Quantizer:
                 node.origin, str(op.expression), f"it is not finite on all of [{low:.3g}, {high:.3g}].",
                 "Clip its input in the model.",
             )  # fmt: skip
+        if np.abs(exact).max() >= 2.0 ** (ACCUMULATOR_BITS - 2):
+            raise UnsupportedOp(
+                node.origin, str(op.expression), f"its values would need more than {ACCUMULATOR_BITS} bits.",
+                "Clip its input in the model, or ask for fewer precision bits.",
+            )  # fmt: skip
         entries = np.floor(exact + 0.5).astype(np.int64)
         shift = exponent - step
         x = self.bounds[name]

@@ -20,10 +20,16 @@ from vortex_crypto.zk.gadgets.range import in_signed_range
 from vortex_crypto.zk.hints import hint
 from vortex_crypto.zk.linear import Array, Linear, Operand, linear
 
+_MACHINE = 61
+"""Values and half steps of fewer bits add up within 63."""
+
 
 @hint("round_shift")
 def _round_shift(kernels: FieldKernels, inputs: list[Array], *, shift: int) -> Sequence[Array]:
-    return [(to_ints(inputs[0], kernels) + (1 << shift - 1)) >> shift]
+    values = to_ints(inputs[0], kernels)
+    if shift > _MACHINE or (values.dtype != object and np.abs(values).max(initial=0) >> _MACHINE):
+        values = values.astype(object)  # machine integers would overflow
+    return [round_shift(values, shift)]
 
 
 def round_shift(acc: Array, shift: int) -> Array:
@@ -62,7 +68,10 @@ def samples() -> tuple[Sample, ...]:
 
     inside = range(-18, 14)
     accepted = tuple(({"acc": acc}, {"y": (acc + 2) >> 2}) for acc in inside)
-    big = tuple(({"acc": acc}, {"y": (acc + (1 << 19)) >> 20}) for acc in (0, 1 << 70, -(1 << 70), (1 << 78) - 1))
+    big = tuple(
+        ({"acc": acc}, {"y": (acc + (1 << 19)) >> 20})
+        for acc in (0, 1 << 70, -(1 << 70), (1 << 78) - 1, (1 << 63) - 1, 1 - (1 << 63))
+    )
     return (
         Sample("small", small, accepted, tuple({"acc": acc} for acc in (-20, -19, 14, 15, 16, 1 << 40))),
         Sample("wide", wide, big, ({"acc": 1 << 80},)),

@@ -94,7 +94,7 @@ class VerifyingKey:
         if self.commitment_g is not None:
             hasher.update(g2_bytes(self.commitment_g))
             hasher.update(b"".join(g2_bytes(key.g_sigma_neg) for key in self.commitments))
-        hasher.update(bytes(key.persistent for key in self.commitments))
+        hasher.update(repr([(key.name, key.persistent) for key in self.commitments]).encode())
         return hasher.digest()
 
     def fixed_lines(self, kernels: FieldKernels) -> Array:
