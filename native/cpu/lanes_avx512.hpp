@@ -147,9 +147,11 @@ struct WideLanes : Avx512Lanes {
     static constexpr bool kMontgomeryTail = false;
 
     struct Mod {
-        V q, q2, q4;
+        V q, q2, q4, mask, radix2_high;
         V radix[3], radix_shoup[3];
-        explicit Mod(const Modulus& m) : q(set1(m.q)), q2(set1(2 * m.q)), q4(set1(4 * m.q)) {
+        bool large;  // beyond 2^52: a word of a sum is less than twice the modulus
+        explicit Mod(const Modulus& m)
+            : q(set1(m.q)), q2(set1(2 * m.q)), q4(set1(4 * m.q)), mask(set1(kMask52)), radix2_high(set1(m.radix[2] >> 52)), large(m.q > u64{1} << 52) {
             for (int i = 0; i < 3; ++i) {
                 radix[i] = set1(m.radix[i]);
                 radix_shoup[i] = set1(m.radix64[i]);
@@ -199,6 +201,13 @@ struct WideLanes : Avx512Lanes {
             w2 = _mm512_madd52lo_epu64(w2, a_high, b_high);
         }
         VX_INLINE V reduced(const Mod& m) const {
+            if (m.large) {
+                // 2^104 w2 as words again, w2 < 2^29: below 2^53 and 2^64.
+                V low = _mm512_madd52lo_epu64(_mm512_and_si512(w0, m.mask), w2, m.radix[2]);
+                V high = _mm512_madd52hi_epu64(add(w1, _mm512_srli_epi64(w0, 52)), w2, m.radix[2]);
+                high = _mm512_madd52lo_epu64(high, w2, m.radix2_high);
+                return reduce(reduce(add(low, mul_lazy(high, m.radix[1], m.radix_shoup[1], m)), m.q2), m.q);
+            }
             V r = add(mul_lazy(w0, m.radix[0], m.radix_shoup[0], m), mul_lazy(w1, m.radix[1], m.radix_shoup[1], m));
             r = add(r, mul_lazy(w2, m.radix[2], m.radix_shoup[2], m));
             return reduce(reduce(reduce(r, m.q4), m.q2), m.q);

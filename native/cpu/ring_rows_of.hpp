@@ -190,10 +190,19 @@ struct RowsOf {
 
     static void overflow(u64* v, const u64* const* y, const double* inverses, size_t count, size_t n) {
         constexpr double kRound = 4503599627370496.0;  // 2^52: adding and taking it away rounds to an integer
-        for (size_t i = 0; i < n; ++i) {
-            double sum = 0;
-            for (size_t j = 0; j < count; ++j) sum += static_cast<double>(static_cast<long long>(y[j][i])) * inverses[j];
-            v[i] = static_cast<u64>((sum + kRound) - kRound);
+        constexpr size_t kAbreast = 64;  // sums kept at a time, for the compiler to make vectors of
+        for (size_t first = 0; first < n; first += kAbreast) {
+            const size_t some = n - first < kAbreast ? n - first : kAbreast;
+            double sum[kAbreast] = {};
+            for (size_t j = 0; j < count; ++j) {
+                const double inverse = inverses[j];
+                for (size_t i = 0; i < some; ++i) {
+                    sum[i] += static_cast<double>(static_cast<long long>(y[j][first + i])) * inverse;
+                }
+            }
+            for (size_t i = 0; i < some; ++i) {
+                v[first + i] = static_cast<u64>(static_cast<long long>((sum[i] + kRound) - kRound));
+            }
         }
     }
 

@@ -7,9 +7,10 @@ namespace vx {
 
 namespace {
 
-constexpr size_t kColumns = 1024;   // columns of a block: a digit of them fits the first cache
+constexpr size_t kColumns = 256;   // columns of a block: a digit of them fits the first cache
 constexpr size_t kSumBytes = size_t{384} << 10;
-constexpr u64 kWordLimit = u64{1} << 52;
+constexpr u64 kNarrowLimit = u64{1} << 50;
+constexpr int kSplitBits = 48;  // of the lower part of a wide residue that meets a narrow prime
 
 Basis joined(const std::vector<Basis>& digits, const Basis& special) {
     Basis whole;
@@ -32,14 +33,17 @@ RowsOut rows_of(const Buffer<u64>& buffer, size_t count, size_t n) {
 
 // What carries residues y_i from one basis to another, D the product of the source primes:
 //   x = sum_i y_i D/q_i - v D modulo each target prime.
+// Where residues are too wide for a narrow prime's products, they go in two parts, each with a weight of its own.
 struct Ring::Extension {
     std::vector<double> inverses;  // 1 / q_i
     struct Target {
         const Limb* limb;
         const Rows* rows;
-        std::vector<u64> weights;  // D/q_i mod p, then -D mod p
+        bool split;
+        std::vector<u64> weights;  // D/q_i mod p (split: and 2^48 times that), then -D mod p
     };
     std::vector<Target> targets;
+    bool any_split = false;
 };
 
 Ring::Extension Ring::extension(const Basis& source, const Basis& target) const {
@@ -47,11 +51,13 @@ Ring::Extension Ring::extension(const Basis& source, const Basis& target) const 
     bool narrow = true;
     for (int i : source) {
         e.inverses.push_back(1.0 / static_cast<double>(modulus(i)));
-        narrow = narrow && modulus(i) < kWordLimit;
+        narrow = narrow && modulus(i) < kNarrowLimit;
     }
     for (int t : target) {
         const Limb& l = limb(t);
-        Extension::Target made{&l, narrow ? &l.rows : &l.any_rows, {}};
+        const bool split = !narrow && &l.rows != &l.any_rows;
+        Extension::Target made{&l, narrow || split ? &l.rows : &l.any_rows, split, {}};
+        e.any_split = e.any_split || split;
         u64 whole = 1;
         for (size_t i = 0; i < source.size(); ++i) {
             u64 weight = 1;
@@ -61,6 +67,9 @@ Ring::Extension Ring::extension(const Basis& source, const Basis& target) const 
                 }
             }
             made.weights.push_back(weight);
+            if (split) {
+                made.weights.push_back(mul_mod(weight, (u64{1} << kSplitBits) % l.modulus.q, l.modulus));
+            }
             whole = mul_mod(whole, modulus(source[i]) % l.modulus.q, l.modulus);
         }
         made.weights.push_back(whole == 0 ? 0 : l.modulus.q - whole);
@@ -95,20 +104,30 @@ void Ring::coefficients_of_digit(u64* y, const u64* x, const Limb& l, const Basi
 void Ring::extend_block(u64* const* out, const u64* const* y, const Extension& e, size_t first, size_t count,
                         bool exact) const {
     const size_t sources = e.inverses.size();
-    std::vector<const u64*> columns(sources + 1);
+    std::vector<const u64*> columns(sources + 1), halves(2 * sources + 1);
     for (size_t i = 0; i < sources; ++i) {
         columns[i] = y[i] + first;
     }
     alignas(64) u64 v[kColumns];
     if (exact) {
         e.targets[0].rows->overflow(v, columns.data(), e.inverses.data(), sources, count);
-        columns[sources] = v;
+        columns[sources] = halves[2 * sources] = v;
+    }
+    std::vector<u64> parts(e.any_split ? 2 * sources * count : 0);
+    for (size_t i = 0; i < sources && e.any_split; ++i) {
+        u64 *low = &parts[2 * i * count], *high = low + count;
+        for (size_t j = 0; j < count; ++j) {
+            low[j] = columns[i][j] & ((u64{1} << kSplitBits) - 1);
+            high[j] = columns[i][j] >> kSplitBits;
+        }
+        halves[2 * i] = low;
+        halves[2 * i + 1] = high;
     }
     for (size_t t = 0; t < e.targets.size(); ++t) {
         if (out[t] != nullptr) {
             const Extension::Target& target = e.targets[t];
-            target.rows->extend(out[t] + first, columns.data(), target.weights.data(), sources + exact, count,
-                                target.limb->modulus);
+            target.rows->extend(out[t] + first, (target.split ? halves : columns).data(), target.weights.data(),
+                                (target.split ? 2 : 1) * sources + exact, count, target.limb->modulus);
         }
     }
 }

@@ -19,7 +19,7 @@ from vortex_crypto.fhe.interpret import clear, noise
 from vortex_crypto.fhe.packing import Diagonals
 from vortex_crypto.fhe.plan import CkksPlan, plan
 
-RUNS, FACTOR, SHARE = 24, 4.0, 0.999
+RUNS, TRIALS, FACTOR, SHARE = 24, 64, 4.0, 0.999
 SLOTS = 512
 
 
@@ -106,7 +106,8 @@ def share_within(errors: np.ndarray, deviations: Vector) -> float:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_predictions_are_within_two_bits_in_nearly_all_slots_and_never_exceeded(operation: str) -> None:
     circuit = OPERATIONS[operation]()
-    assert_predicted(circuit, circuits.inputs_of(circuit))
+    # The rare overflows of a bootstrap are foreseen and seldom seen, so one bit is gone and chance must take less.
+    assert_predicted(circuit, circuits.inputs_of(circuit), runs=2 * RUNS if circuits.options(circuit) else RUNS)
 
 
 @pytest.mark.parametrize("operation", ["fresh", "rotate, few slots", "mul", "conjugate", "mul by a vector", "network"])
@@ -140,16 +141,16 @@ def test_of_a_whole_compiled_network() -> None:
     assert_plan_predicted(made, made.circuit, inputs, runs=12)
 
 
-def assert_predicted(circuit: Circuit, inputs: Mapping[str, Vector], name: str = "vortex") -> None:
+def assert_predicted(circuit: Circuit, inputs: Mapping[str, Vector], name: str = "vortex", runs: int = RUNS) -> None:
     how = circuits.options(circuit) or {"insecure": True, "ring_degree": 1024}
-    assert_plan_predicted(plan(circuit, precision_bits=8, backend=name, **how), circuit, inputs)
+    assert_plan_predicted(plan(circuit, precision_bits=8, backend=name, **how), circuit, inputs, runs)
 
 
-def assert_plan_predicted(made: CkksPlan, circuit: Circuit, inputs: Mapping[str, Vector], runs: int = RUNS) -> None:
+def assert_plan_predicted(made: CkksPlan, circuit: Circuit, inputs: Mapping[str, Vector], runs: int) -> None:
     centred = backend(made.backend).capabilities.centred_digits
     settings = made.bootstrapping
     model = noise.NoiseModel(made.parameters, circuit.slots, bootstrapping=settings, centred=centred)
-    predicted = noise.profile(made.circuit, model, inputs)
+    predicted = noise.profile(made.circuit, model, inputs, trials=TRIALS)
     worst = noise.predict(made.circuit, made.parameters, bootstrapping=settings, samples=inputs, centred=centred)
     for output, errors in measured(made, inputs, clear.run(circuit, inputs), runs).items():
         assert errors.max() <= worst[output].worst, output

@@ -298,6 +298,35 @@ def test_transforms_of_every_size(log_degree: int, isa: str) -> None:
     np.testing.assert_array_equal(transformed, reference.ntt(x, (0, 1)))
 
 
+@pytest.mark.parametrize("isa", PATHS)
+@pytest.mark.parametrize("terms", [1, 15, 16, 1023, 1024, 1100])
+def test_sums_are_right_however_many_of_the_largest_terms_they_have(terms: int, isa: str) -> None:
+    reference, native = rings(64, isa)
+    basis = tuple(range(len(moduli(64))))
+    largest = np.stack([np.full(64, q - 1, np.uint64) for q in moduli(64)])
+    arguments = ([[largest] * terms], [np.stack([largest, largest])] * terms, basis)
+    assert np.array_equal(native.weighted_sums(*arguments), reference.weighted_sums(*arguments))
+
+
+@pytest.mark.parametrize("isa", PATHS)
+@pytest.mark.parametrize("count", [1, 2, 5, 7, 8, 12])
+@pytest.mark.parametrize("exact", [True, False])
+def test_wide_residues_meet_narrow_primes(count: int, isa: str, exact: bool) -> None:
+    """They go in two parts each, of which 15 are summed the short way."""
+    degree = 64
+    primes = ntt_primes_below(61, count, degree) + ntt_primes_below(50, 3, degree) + ntt_primes(30, 1, degree)
+    source, target = tuple(range(count)), tuple(range(count, count + 4))
+    reference, native = engine("reference").ring(degree, primes), engine("native").ring(degree, primes, isa=isa)
+    rng = np.random.default_rng(count)
+    for x in (
+        np.stack([rng.integers(0, primes[i], degree, dtype=np.uint64) for i in source]),
+        np.stack([np.full(degree, primes[i] - 1, np.uint64) for i in source]),
+        np.stack([np.full(degree, primes[i] // 2, np.uint64) for i in source]),
+    ):
+        wanted = reference.extend(x, source, target, exact=exact)
+        assert np.array_equal(native.extend(x, source, target, exact=exact), wanted)
+
+
 def test_operands_may_be_slices() -> None:
     reference, native = rings(64, "portable")
     x = Operands(reference, edge=None).residues(3)
