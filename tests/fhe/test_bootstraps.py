@@ -381,6 +381,23 @@ def test_a_real_set_plans_a_deep_circuit() -> None:
     assert made.failure.log2_any < -128
 
 
+def test_a_secure_set_bootstraps_as_foreseen() -> None:
+    """At N = 2^15 and 128 bits, with as few keys as can be: some seconds and 2.5 GB."""
+    chosen = dataclasses.replace(N15, settings=dataclasses.replace(N15.settings, memory=1 << 29))
+    c = deep(6, 16)
+    made = plan(c, precision_bits=10, backend="vortex", bootstraps=(chosen,))
+    assert (made.bootstraps, made.parameters.insecure, made.parameters.max_level) == (2, False, 2)
+    engine = backend("vortex")
+    client = engine.client(made.parameters, made.needs)
+    keys = client.keygen()
+    inputs = circuits.inputs_of(c)
+    answer = engine.server(made).load(keys.evaluation).run(client.encrypt(keys.secret, [inputs["x"]]))
+    (found,) = client.decrypt(keys.secret, answer)
+    error = np.abs(found - clear.run(c, inputs)["y"])
+    assert error.max() < made.errors["y"].worst
+    assert -np.log2(np.sqrt(np.mean(error**2))) == pytest.approx(made.errors["y"].bits, abs=2)
+
+
 # Storage and what comes from outside
 
 
