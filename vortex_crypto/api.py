@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from vortex_crypto import container
+from vortex_crypto.arith.engine import register
 from vortex_crypto.errors import InvalidInput, VortexError
 
 if TYPE_CHECKING:
@@ -34,6 +35,22 @@ Source = str | os.PathLike[str]
 Stage = Callable[[str], None]
 Visibility = Literal["public", "private"]
 InputVisibility = Literal["public", "private", "hashed"]
+
+
+def _cuda_rings() -> Any:
+    from vortex_crypto.gpu import ring_engine
+
+    return ring_engine()
+
+
+def _cuda_fields() -> Any:
+    from vortex_crypto.gpu import field_engine
+
+    return field_engine()
+
+
+register("ring", "cuda", _cuda_rings)
+register("field", "cuda", _cuda_fields)
 
 DEFAULT_BACKEND = "vortex"
 MAX_INPUT_BYTES = 1 << 30

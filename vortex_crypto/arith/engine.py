@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Part = Literal["ring", "field"]
+_MAKERS: dict[tuple[Part, str], Callable[[], Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -30,3 +33,17 @@ class Kernel:
     ranges: str
     reference: Callable[..., Any]
     exact: bool = True
+
+
+def register(part: Part, name: str, make: Callable[[], Any]) -> None:
+    """Let `arith.<part>.engine(name)` return what `make()` does, for engines that this package must not import.
+
+    Whoever puts the program together calls it (`vortex_crypto.api` does for "cuda"). `make` is called when the engine
+    is asked for, and raises MissingDependency where it cannot run.
+    """
+    _MAKERS[part, name] = make
+
+
+def registered(part: Part) -> dict[str, Callable[[], Any]]:
+    """The engines of that part that were registered, by name."""
+    return {name: make for (of, name), make in _MAKERS.items() if of == part}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,17 @@ class CupyDevice:
         if not 0 <= index < count:
             raise MissingDependency(f"there is no CUDA device {index}; this machine has {count}")
         self._cupy, self._index = cupy, index
-        with cupy.cuda.Device(index):
-            modules = {
-                file: cupy.RawModule(code=sources.text(file), options=sources.options(), name_expressions=None)
-                for file in sources.FILES
-            }
-            self._kernels = {k.name: (modules[k.file].get_function(k.name), k) for k in sources.kernels().values()}
+        self._functions: dict[str, Callable[..., None]] = {}
+
+    def _function(self, kernel: str) -> Callable[..., None]:
+        """The kernel, ready to be launched; the first of a file has CuPy compile it, or take it from its cache."""
+        if kernel not in self._functions:
+            file = sources.kernels()[kernel].file
+            module = self._cupy.RawModule(code=sources.text(file), options=sources.options())
+            for name, source in sources.kernels().items():
+                if source.file == file:
+                    self._functions[name] = module.get_function(name)
+        return self._functions[kernel]
 
     @property
     def name(self) -> str:
@@ -52,7 +58,8 @@ class CupyDevice:
             return self._cupy.ascontiguousarray(self._cupy.asarray(array))
 
     def download(self, array: DeviceArray) -> NDArray[Any]:
-        result: NDArray[Any] = self._cupy.asnumpy(array)
+        with self._cupy.cuda.Device(self._index):
+            result: NDArray[Any] = self._cupy.asnumpy(array)
         return result
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
@@ -75,6 +82,5 @@ class CupyDevice:
     def launch(self, kernel: str, grid: Grid, *arguments: DeviceArray | np.uint32 | np.uint64) -> None:
         if 0 in grid:
             return
-        function, source = self._kernels[kernel]
         with self._cupy.cuda.Device(self._index):
-            function(grid, (source.threads, 1, 1), arguments)
+            self._function(kernel)(grid, (sources.kernels()[kernel].threads, 1, 1), arguments)
