@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,10 @@ def test_an_honest_prover_notices_first(committed: Case, monkeypatch: pytest.Mon
 def test_the_docs_publish_the_roster() -> None:
     page = Path("docs/soundness.md").read_text(encoding="utf-8")
     assert table() in page, "run `python -m tests.zk.groth16.attacks` and put its table into docs/soundness.md"
+
+
+def test_the_other_tests_that_the_docs_name_exist() -> None:
+    page = Path("docs/soundness.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 10
+    assert [f"{path}::{test}" for path, test in named if f"def {test}(" not in Path(path).read_text()] == []
