@@ -149,6 +149,14 @@ struct Fp {
             Core::template fold<M>(out.v, out.v);
             return out;
         }
+        // Of a sum of two integers below 2^256 p.
+        VX_FN Fp reduced_twice() const {
+            Fp out;
+            Core::template wide_reduce<M>(out.v, v);
+            Core::template fold<M>(out.v, out.v);
+            Core::template fold<M>(out.v, out.v);
+            return out;
+        }
     };
     // Of operands below 2p.
     static VX_FN Wide wide_product(const Fp& a, const Fp& b) {
@@ -199,6 +207,13 @@ struct Fp {
     }
     VX_FN Fp operator-() const { return zero() - *this; }
     VX_FN Fp square() const { return *this * *this; }
+    // this/2: half of this or of this + p, whichever is even.
+    VX_FN Fp halved() const {
+        const u64 odd = 0 - (v[0] & 1), p[4] = {M::p(0) & odd, M::p(1) & odd, M::p(2) & odd, M::p(3) & odd};
+        u64 t[4];
+        add_limbs(t, v, p);
+        return {{t[0] >> 1 | t[1] << 63, t[1] >> 1 | t[2] << 63, t[2] >> 1 | t[3] << 63, t[3] >> 1}};
+    }
     VX_FN bool operator==(const Fp& b) const {
         return ((v[0] ^ b.v[0]) | (v[1] ^ b.v[1]) | (v[2] ^ b.v[2]) | (v[3] ^ b.v[3])) == 0;
     }

@@ -25,10 +25,9 @@ struct RunningPoint {
     Fp2<F> x, y, z;
 
     VX_FN ScaledLine<F> twice() {
-        const F half = F::template constant<bn254::half>();
-        const Fp2<F> a = x * y * half, b = y.square(), c = z.square();
+        const Fp2<F> a = (x * y).halved(), b = y.square(), c = z.square();
         const Fp2<F> e = Fp2<F>::template constant<bn254::b2>() * (c + c + c), f = e + e + e;
-        const Fp2<F> g = (b + f) * half, h = (y + z).square() - b - c, i = e - b, j = x.square(), ee = e.square();
+        const Fp2<F> g = (b + f).halved(), h = (y + z).square() - b - c, i = e - b, j = x.square(), ee = e.square();
         x = a * (b - f);
         y = g.square() - (ee + ee + ee);
         z = b * h;

@@ -6,6 +6,10 @@
 namespace vx {
 inline namespace VX_ISA {
 
+// Products in Fq2 before their reduction, for fields that reduce late.
+template <class F>
+struct WideFp2;
+
 template <class F>
 struct Fp2 {
     using Base = F;
@@ -23,13 +27,17 @@ struct Fp2 {
     // Three products (Karatsuba).
     friend VX_FN Fp2 operator*(const Fp2& a, const Fp2& b) {
         if constexpr (F::reduces_late) {
-            const auto t0 = F::wide_product(a.c0, b.c0), t1 = F::wide_product(a.c1, b.c1);
-            const auto t2 = F::wide_product(F::lazy_sum(a.c0, a.c1), F::lazy_sum(b.c0, b.c1));
-            return {(t0 - t1).reduced(), t2.less(t0).less(t1).reduced()};
+            const auto t = wide_product(a, b);
+            return {t.c0.reduced(), t.c1.reduced()};
         } else {
             const F t0 = a.c0 * b.c0, t1 = a.c1 * b.c1;
             return {t0 - t1, (a.c0 + a.c1) * (b.c0 + b.c1) - t0 - t1};
         }
+    }
+    static VX_FN WideFp2<F> wide_product(const Fp2& a, const Fp2& b) {
+        const auto t0 = F::wide_product(a.c0, b.c0), t1 = F::wide_product(a.c1, b.c1);
+        const auto t2 = F::wide_product(F::lazy_sum(a.c0, a.c1), F::lazy_sum(b.c0, b.c1));
+        return {t0 - t1, t2.less(t0).less(t1)};
     }
     friend VX_FN Fp2 operator*(const Fp2& a, const F& b) { return {a.c0 * b, a.c1 * b}; }
     // Two products: (c0+c1)(c0-c1) + 2 c0 c1 u.
@@ -41,6 +49,7 @@ struct Fp2 {
             return {(c0 + c1) * (c0 - c1), t + t};
         }
     }
+    VX_FN Fp2 halved() const { return {c0.halved(), c1.halved()}; }
     VX_FN Fp2 conjugate() const { return {c0, -c1}; }
     // ξ·this = (9 c0 - c1) + (9 c1 + c0) u.
     VX_FN Fp2 times_xi() const {
@@ -65,6 +74,18 @@ struct Fp2 {
 };
 
 template <class F>
+struct WideFp2 {
+    typename F::Wide c0, c1;
+
+    friend VX_FN WideFp2 operator-(const WideFp2& a, const WideFp2& b) { return {a.c0 - b.c0, a.c1 - b.c1}; }
+    VX_FN Fp2<F> reduced() const { return {c0.reduced(), c1.reduced()}; }
+    // a + b.
+    static VX_FN Fp2<F> sum(const WideFp2& a, const WideFp2& b) {
+        return {(a.c0 + b.c0).reduced_twice(), (a.c1 + b.c1).reduced_twice()};
+    }
+};
+
+template <class F>
 struct Fp6 {
     using F2 = Fp2<F>;
     F2 c0, c1, c2;
@@ -82,10 +103,17 @@ struct Fp6 {
                 (a.c0 + a.c2) * (b.c0 + b.c2) - t0 - t2 + t1};
     }
     VX_FN Fp6 times_v() const { return {c2.times_xi(), c0, c1}; }
-    // this·(b0 + b1 v): five products.
-    VX_FN Fp6 times_sparse(const F2& b0, const F2& b1) const {
-        const F2 t0 = c0 * b0, t1 = c1 * b1;
-        return {t0 + ((c1 + c2) * b1 - t1).times_xi(), (c0 + c1) * (b0 + b1) - t0 - t1, (c0 + c2) * b0 - t0 + t1};
+    // this·(b0 + b1 v), given ξ·b1: five products.
+    VX_FN Fp6 times_sparse(const F2& b0, const F2& b1, const F2& xi_b1) const {
+        if constexpr (F::reduces_late) {
+            using Wide = WideFp2<F>;
+            const Wide t0 = F2::wide_product(c0, b0), t1 = F2::wide_product(c1, b1);
+            return {Wide::sum(t0, F2::wide_product(c2, xi_b1)), (F2::wide_product(c0 + c1, b0 + b1) - t0 - t1).reduced(),
+                    Wide::sum(t1, F2::wide_product(c2, b0))};
+        } else {
+            const F2 t0 = c0 * b0, t1 = c1 * b1;
+            return {t0 + c2 * xi_b1, (c0 + c1) * (b0 + b1) - t0 - t1, t1 + c2 * b0};
+        }
     }
     VX_FN Fp6 inverse() const {
         const F2 t0 = c0.square() - (c1 * c2).times_xi(), t1 = c2.square().times_xi() - c0 * c1, t2 = c1.square() - c0 * c2;
@@ -113,7 +141,8 @@ struct Fp12 {
     }
     // this·(1 + l1 w + l3 w^3), the shape of a line: w^3 = v w.
     VX_FN Fp12 times_line(const F2& l1, const F2& l3) const {
-        return {c0 + c1.times_sparse(l1, l3).times_v(), c1 + c0.times_sparse(l1, l3)};
+        const F2 xi_l3 = l3.times_xi();
+        return {c0 + c1.times_sparse(l1, l3, xi_l3).times_v(), c1 + c0.times_sparse(l1, l3, xi_l3)};
     }
     VX_FN Fp12 conjugate() const { return {c0, -c1}; }
     VX_FN Fp12 inverse() const {
