@@ -207,6 +207,58 @@ struct LaneVectors {
             from = until;
         }
     }
+    // Long rows of small integers: two elements of x to a vector, their halves of 32 bits times coefficients made positive, so
+    // that neither a limb nor a sign is carried before the end. Other rows go one by one.
+    static void csr_int64(const int64_t* indptr, const int64_t* indices, const int64_t* values, const u64* x, u64* out, size_t rows) {
+        for (size_t i = 0; i < rows; ++i) {
+            int64_t k = indptr[i];
+            const int64_t until = indptr[i + 1];
+            u64 beyond = 0;
+            for (int64_t j = k; j < until; ++j) beyond |= ((u64)values[j] + offset) >> (offset_bits + 1);
+            if (beyond || until - k < 16) {
+                Scalar::csr_int64(indptr + i, indices, values, x, out + 4 * i, 1);
+                continue;
+            }
+            ScaledSum<F> sum;
+            while (until - k >= 8) {
+                const int64_t n = until - k < 4096 ? (until - k) / 8 * 8 : 4096;
+                add_small(sum, indices + k, values + k, x, n);
+                k += n;
+            }
+            for (; k < until; ++k) sum.add_small(values[k], Scalar::in(x)[indices[k]]);
+            sum.widen();
+            Scalar::to(out)[i] = sum.value();
+        }
+    }
+    static constexpr int offset_bits = 19;
+    static constexpr u64 offset = (u64)1 << offset_bits;
+    // n terms, a multiple of 8 and at most 4096: a lane adds up half as many products below 2^52.
+    static void add_small(ScaledSum<F>& sum, const int64_t* indices, const int64_t* values, const u64* x, int64_t n) {
+        const Vec zero = _mm512_setzero_si512();
+        Vec low = zero, high = zero, sum_low = zero, sum_high = zero;
+        for (int64_t j = 0; j < n; j += 8) {
+            const Vec factors = _mm512_add_epi64(_mm512_loadu_si512(values + j), broadcast(offset));
+            for (int pair = 0; pair < 4; ++pair) {
+                const u64 *one = x + 4 * indices[j + 2 * pair], *two = x + 4 * indices[j + 2 * pair + 1];
+                const Vec entries = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)one)),
+                                                       _mm256_loadu_si256((const __m256i*)two), 1);
+                const Vec places = _mm512_inserti64x4(broadcast((u64)(2 * pair)), _mm256_set1_epi64x(2 * pair + 1), 1);
+                const Vec factor = _mm512_permutexvar_epi64(places, factors), upper = _mm512_srli_epi64(entries, 32);
+                low = _mm512_add_epi64(low, _mm512_mul_epu32(entries, factor));
+                high = _mm512_add_epi64(high, _mm512_mul_epu32(upper, factor));
+                sum_low = _mm512_add_epi64(sum_low, _mm512_and_si512(entries, broadcast(0xffffffff)));
+                sum_high = _mm512_add_epi64(sum_high, upper);
+            }
+        }
+        u64 parts[4][8];
+        const Vec vectors[4] = {low, high, sum_low, sum_high};
+        for (int v = 0; v < 4; ++v) _mm512_storeu_si512(parts[v], vectors[v]);
+        for (int lane = 0; lane < 8; ++lane) {
+            const __int128 products = parts[0][lane] + ((__int128)parts[1][lane] << 32);
+            const __int128 entries = parts[2][lane] + ((__int128)parts[3][lane] << 32);
+            sum.column[lane % 4] += products - (entries << offset_bits);
+        }
+    }
     static void accumulate(u64* sum, const F& a) {
         unsigned long long limb;
         unsigned char carry = 0;
@@ -229,6 +281,7 @@ struct LaneVectors {
         table.from_montgomery = from_montgomery;
         table.from_int64 = from_int64;
         table.csr = csr;
+        table.csr_int64 = csr_int64;
         return table;
     }
 };

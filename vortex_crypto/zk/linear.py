@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Linear:
         counts: Array = np.diff(self.indptr)
         return counts
 
-    @property
+    @cached_property
     def is_wires(self) -> bool:
         """Every combination is one wire, with coefficient one, other than the constant."""
         if len(self.wires) != self.size or (self.terms != 1).any() or (self.wires == 0).any():

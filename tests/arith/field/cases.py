@@ -94,16 +94,17 @@ def _csr_cases(_: str) -> list[Case]:
 def _csr_int64_cases(_: str) -> list[Case]:
     """Coefficients of one bit, of few and of all 64, in rows of no, one and many terms."""
     cases: list[Case] = []
-    for limit in (1, 2**7, 2**31 - 1, 2**63 - 1):
+    for limit in (1, 2**7, 2**19 - 1, 2**31 - 1, 2**63 - 1):
         for (indptr, indices, _values, x), _keywords in _csr_cases(""):
             values = np.random.default_rng(len(indices)).integers(-limit - 1, limit, len(indices), endpoint=True)
             values[::3] = limit
             cases.append(((indptr, indices, values, x), {}))
     x = make.elements(FR, 1, 8)
     x[0] = [0x43E1F593F0000000, 0x2833E84879B97091, 0xB85045B68181585D, 0x30644E72E131A029]
-    long = np.array([0, 300], dtype=np.int64)
-    for value in (2**31 - 1, -(2**31), 2**63 - 1, -(2**63)):
-        cases.append(((long, long[:1].repeat(300), np.full(300, value), x), {}))
+    for count in (300, 5003):
+        long = np.array([0, count], dtype=np.int64)
+        for value in (2**19 - 1, -(2**19), 2**31 - 1, -(2**31), 2**63 - 1, -(2**63)):
+            cases.append(((long, long[:1].repeat(count), np.full(count, value), x), {}))
     return cases
 
 

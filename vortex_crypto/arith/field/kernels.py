@@ -40,11 +40,13 @@ Csr = tuple[NDArray[np.int64], NDArray[np.int64], Array]
 
 def check_shape(what: str, array: NDArray[Any], shape: tuple[int | None, ...], dtype: Any = np.uint64) -> None:
     """Raise `InvalidInput` unless `array` has that dtype and shape, None standing for any length."""
-    fits = len(array.shape) == len(shape) and all(w in (None, h) for w, h in zip(shape, array.shape, strict=True))
-    if array.dtype != np.dtype(dtype) or not fits:
-        wanted = ", ".join("n" if length is None else str(length) for length in shape)
+    fits = array.dtype == dtype and len(array.shape) == len(shape)
+    for wanted, length in zip(shape, array.shape, strict=False):
+        fits = fits and wanted in (None, length)
+    if not fits:
+        lengths = ", ".join("n" if length is None else str(length) for length in shape)
         raise InvalidInput(
-            f"{what} must be {np.dtype(dtype)} [{wanted}], and is {array.dtype} {list(array.shape)}; "
+            f"{what} must be {np.dtype(dtype)} [{lengths}], and is {array.dtype} {list(array.shape)}; "
             "see vortex_crypto.arith.field.kernels for the layout"
         )
 

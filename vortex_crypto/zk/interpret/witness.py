@@ -64,14 +64,14 @@ def solve(
     functions = {**_functions(program), **(replace or {})}
     for step in program.steps:
         if isinstance(step, Hint):
-            _run_hint(step, functions, witness, kernels)
+            _run_hint(step, functions, witness, kernels, threads)
         elif isinstance(step, Evaluate):
-            witness[step.wires] = evaluate(step.values, witness, kernels)
+            witness[step.wires] = evaluate(step.values, witness, kernels, threads=threads)
         elif isinstance(step, Product | Chain):
             witness = _run_products(step, program.r1cs, witness, kernels, threads)
         elif isinstance(step, Expect):
             if strict:
-                _expect(step, witness, kernels)
+                _expect(step, witness, kernels, threads)
         elif isinstance(step, Draw):
             draw = challenges or (lambda w: digest_challenges(program, w))
             start = 1 + program.r1cs.n_public
@@ -111,12 +111,12 @@ def digest_challenges(program: Program, witness: Array) -> list[int]:
     return [int.from_bytes(value, "big") % MODULUS for value in draw]
 
 
-def evaluate(x: Linear, witness: Array, kernels: FieldKernels) -> Array:
+def evaluate(x: Linear, witness: Array, kernels: FieldKernels, *, threads: int = 0) -> Array:
     """The values of linear combinations, uint64 [size, 4]."""
     if x.is_wires:
         return witness[x.wires]
     product = kernels.csr_times_vector if x.coefficients.ndim == 2 else kernels.csr_int64_times_vector
-    return product(x.indptr, x.wires, x.coefficients, witness)
+    return product(x.indptr, x.wires, x.coefficients, witness, threads=threads)
 
 
 def place_inputs(program: Program, inputs: Mapping[str, Any], witness: Array, kernels: FieldKernels) -> None:
@@ -156,18 +156,21 @@ def _functions(program: Program) -> Mapping[str, hints.Function]:
     return hints.HINTS
 
 
-def _run_hint(step: Hint, functions: Mapping[str, hints.Function], witness: Array, kernels: FieldKernels) -> None:
+def _run_hint(
+    step: Hint, functions: Mapping[str, hints.Function], witness: Array, kernels: FieldKernels, threads: int
+) -> None:
     if step.name not in functions:
         raise InvalidInput(f"{step.origin}: no hint is registered as {step.name!r}")
-    values = [evaluate(x, witness, kernels) for x in step.inputs]
+    values = [evaluate(x, witness, kernels, threads=threads) for x in step.inputs]
     results = functions[step.name](kernels, values, **step.parameters)
     for wires, result in zip(step.outputs, results, strict=True):
         is_field = result.dtype == np.uint64 and result.ndim == 2
         witness[wires] = result if is_field else from_ints(result, kernels)
 
 
-def _expect(step: Expect, witness: Array, kernels: FieldKernels) -> None:
-    plain = kernels.fr.from_montgomery(evaluate(step.values, witness, kernels))
+def _expect(step: Expect, witness: Array, kernels: FieldKernels, threads: int) -> None:
+    values = evaluate(step.values, witness, kernels, threads=threads)
+    plain = kernels.fr.from_montgomery(values, threads=threads)
     limb, bits = divmod(step.bits, 64)
     above = plain[:, limb + 1 :].any(axis=1)
     if limb < 4:
