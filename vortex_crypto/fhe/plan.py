@@ -273,14 +273,14 @@ def _leveled(
             if refused.reason != "primes":
                 raise
             continue  # so small a scale has too few primes in this ring; a larger one takes a larger scale
-        errors = predict(draft, parameters, samples=samples, trials=1, centred=capabilities.centred_digits)
+        errors = predict(draft, parameters, samples=samples, trials=1, **capabilities.noise)
         reached = min(error.bits for error in errors.values())
         best = max(best or (reached, literal.log_n), (reached, literal.log_n))
         if reached < precision_bits + SLACK_BITS:
             continue
         strategy = Strategy(_steps(circuit, parameters, capabilities), capabilities.native)
         final = cse(lower(cse(expand(circuit, strategy)), parameters.max_level)).freeze()
-        errors = predict(final, parameters, samples=samples, centred=capabilities.centred_digits)
+        errors = predict(final, parameters, samples=samples, **capabilities.noise)
         if min(error.bits for error in errors.values()) >= precision_bits:
             return CkksPlan(final, parameters, backend, precision_bits, errors)
     raise _refusal(circuit, capabilities, needed, room, precision_bits, best)

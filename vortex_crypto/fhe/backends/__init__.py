@@ -54,6 +54,8 @@ class Capabilities:
         plaintext_budget: bytes that encoded plaintexts may take between runs; those beyond it are encoded in each run.
         protects: its ciphertexts hide what is in them; False of a simulation.
         centred_digits: its key switching takes digits around zero, which adds the same noise to all slots.
+        floored_switching: its key switching divides by the special primes without rounding.
+        generator: of the group that orders its slots; told where noise differs from slot to slot.
         bootstraps: parameter sets it bootstraps with; none if it cannot.
     """
 
@@ -67,7 +69,14 @@ class Capabilities:
     plaintext_budget: int = 0
     protects: bool = True
     centred_digits: bool = True
+    floored_switching: bool = False
+    generator: int = 3
     bootstraps: tuple[BootstrapSet, ...] = ()
+
+    @property
+    def noise(self) -> dict[str, Any]:
+        """What `noise.predict` is told of it."""
+        return {"centred": self.centred_digits, "floored": self.floored_switching, "generator": self.generator}
 
 
 def hybrid_key_bytes(parameters: Parameters, level: int) -> int:

@@ -181,6 +181,8 @@ class OpenfheBackend:
         digit_primes=_digit_primes,
         special_slack=SPECIAL_SLACK,
         centred_digits=False,
+        floored_switching=True,
+        generator=GENERATOR,
         key_bytes=lambda parameters, level: hybrid_key_bytes(parameters, parameters.max_level),
     )
 

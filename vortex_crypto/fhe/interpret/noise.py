@@ -58,6 +58,7 @@ class NoiseModel:
         generator: of the group that orders the slots.
         bootstrapping: how bootstraps are made, if there are any.
         centred: key-switching digits lie around zero, and not in [0, q).
+        floored: key switching divides by the special primes without rounding, off by up to their number.
     """
 
     parameters: Parameters
@@ -65,6 +66,7 @@ class NoiseModel:
     generator: int = 3
     bootstrapping: Bootstrapping | None = None
     centred: bool = True
+    floored: bool = False
 
     @cached_property
     def bootstrap(self) -> BootstrapNoise:
@@ -115,6 +117,8 @@ class NoiseModel:
         )
         shifted = np.zeros(self.slots) if self.centred else self.ones / 4
         variance = ratio * (ROUNDING + shifted) + self._division()
+        if self.floored:  # half their number on average, times u, in both polynomials
+            variance = variance + self.ones * (len(self.parameters.p) / 2) ** 2 * self._division() / ROUNDING
         return np.sqrt(self.slots * variance) / scale
 
     def plain(self, scale: float, vector: bool) -> float:
@@ -135,6 +139,8 @@ def predict(
     samples: Mapping[str, Vector] | None = None,
     trials: int = 4,
     centred: bool = True,
+    floored: bool = False,
+    generator: int = 3,
 ) -> dict[str, Error]:
     """The error of each output of a lowered circuit.
 
@@ -146,10 +152,12 @@ def predict(
             bound and a sample breaks it, the value is clipped to it.
         trials: runs to take the mean over.
         centred: of the back end's key-switching digits.
+        floored: of its division by the special primes.
+        generator: of the group that orders its slots.
     """
     circuit = inline(circuit)
     states = levels(circuit)
-    model = NoiseModel(parameters, circuit.slots, bootstrapping=bootstrapping, centred=centred)
+    model = NoiseModel(parameters, circuit.slots, generator, bootstrapping, centred, floored)
     squares: dict[str, float] = {name: 0.0 for name, _ in circuit.outputs}
     largest = dict(squares)
     for trial in range(trials):
