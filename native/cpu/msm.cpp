@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace vx {
@@ -214,27 +215,35 @@ struct Sorted {
 };
 
 Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size_t half, const Run& run) {
-    std::vector<u32> at((w1 - w0) * half + 1);
+    // Few windows are cut in parts of the points, each with counts of its own, so that every thread has a share.
+    const size_t windows = w1 - w0, parts = windows >= 4 * run.threads() ? 1 : run.threads(), buckets = windows * half;
+    std::vector<u32> at(parts * buckets);  // counts, then where the next item goes
     std::vector<Buffer<u32>> cut;
-    for (size_t w = w0; w < w1; ++w) cut.push_back(run.buffer<u32>(n));
-    run.parallel(w1 - w0, [&](size_t k) {
-        u32 *count = at.data() + k * half, *row = cut[k].data();
+    for (size_t w = 0; w < windows; ++w) cut.push_back(run.buffer<u32>(n));
+    const auto each = [&](const auto& body) {
+        run.parallel(windows * parts, [&](size_t task) {
+            const size_t k = task / parts, part = task % parts;
+            body(k, n * part / parts, n * (part + 1) / parts, at.data() + part * buckets + k * half, cut[k].data());
+        });
+    };
+    each([&](size_t k, size_t from, size_t end, u32* counts, u32* row) {
         const Digits::Window window = digits.window(w0 + k);
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = from; i < end; ++i) {
             row[i] = digits.digit(i, window);
-            if (row[i] >> 1) ++count[row[i] >> 1];
+            if (row[i] >> 1) ++counts[(row[i] >> 1) - 1];
         }
     });
-    for (size_t b = 1; b < at.size(); ++b) at[b] += at[b - 1];
-    Sorted sorted = {run.buffer<u32>(at.back()), {}};
-    run.parallel(w1 - w0, [&](size_t k) {
-        u32 *next = at.data() + k * half, *row = cut[k].data();
-        for (u32 i = 0; i < n; ++i) {
-            if (row[i] >> 1) sorted.items[next[(row[i] >> 1) - 1]++] = i << 1 | (row[i] & 1);
+    u32 total = 0;
+    for (size_t b = 0; b < buckets; ++b) {
+        for (size_t part = 0; part < parts; ++part) total += std::exchange(at[part * buckets + b], total);
+    }
+    Sorted sorted = {run.buffer<u32>(total), {}};
+    each([&](size_t, size_t from, size_t end, u32* next, u32* row) {
+        for (size_t i = from; i < end; ++i) {
+            if (row[i] >> 1) sorted.items[next[(row[i] >> 1) - 1]++] = (u32)i << 1 | (row[i] & 1);
         }
     });
-    at.pop_back();
-    sorted.ends = std::move(at);
+    sorted.ends.assign(at.end() - (ptrdiff_t)buckets, at.end());
     return sorted;
 }
 

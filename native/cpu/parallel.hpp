@@ -103,7 +103,7 @@ public:
         std::lock_guard<std::mutex> turn(turn_);
         while (crew_.size() + 1 < wanted) {
             unsigned worker = static_cast<unsigned>(crew_.size()) + 1;
-            crew_.emplace_back([this, worker, seen = job_] { serve(worker, seen); });
+            crew_.emplace_back([this, worker, seen = job_.load()] { serve(worker, seen); });
         }
         {
             std::lock_guard<std::mutex> lock(mutex_);
@@ -114,6 +114,7 @@ public:
         }
         wake_.notify_all();
         queue.work(0);
+        linger([this] { return busy_.load() == 0; });
         std::unique_lock<std::mutex> lock(mutex_);
         done_.wait(lock, [this] { return busy_ == 0; });
         lock.unlock();
@@ -121,9 +122,20 @@ public:
     }
 
 private:
+    // Looks a while for what is about to happen, since sleeping and waking take longer than short jobs do; others may run.
+    template <class Condition>
+    static void linger(const Condition& condition) {
+        for (int i = 0; i < 100 && !condition(); ++i) {
+            std::this_thread::yield();
+        }
+    }
+
     void serve(unsigned worker, size_t seen) {
         std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
+            lock.unlock();
+            linger([&] { return job_.load() != seen; });
+            lock.lock();
             wake_.wait(lock, [&] { return closing_ || job_ != seen; });
             if (closing_) {
                 return;
@@ -149,8 +161,9 @@ private:
     std::condition_variable wake_, done_;
     std::vector<std::thread> crew_;
     TaskQueue* queue_ = nullptr;
-    size_t job_ = 0;
-    unsigned wanted_ = 0, busy_ = 0;
+    std::atomic<size_t> job_ = 0;
+    std::atomic<unsigned> busy_ = 0;
+    unsigned wanted_ = 0;
     bool closing_ = false;
 };
 

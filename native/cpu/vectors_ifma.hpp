@@ -40,13 +40,20 @@ struct LaneVectors {
             const Raw<M, 1> raw = load_raw<M>(a + i);
             return Raw<M, C>{{raw.v[0], raw.v[1], raw.v[2], raw.v[3], raw.v[4]}};
         };
-        const Raw<M, D> by = {{factor.v[0], factor.v[1], factor.v[2], factor.v[3], factor.v[4]}};
-        Sum<M, 2> products[2];
-        for (size_t i = 0; i < 4 * m; i += 64) {
-            const bool both = i + 64 <= 4 * m;
-            multiply_raw({read(i), read(both ? i + 32 : i)}, {by, by}, products);
+        const Raw<M, D> by = {{factor.v[0], factor.v[1], factor.v[2], factor.v[3], factor.v[4]}}, twice[2] = {by, by};
+        size_t i = 0;
+        for (; i + 64 <= 4 * m; i += 64) {
+            const Raw<M, C> some[2] = {read(i), read(i + 32)};
+            Sum<M, 2> products[2];
+            multiply_raw(some, twice, products);
             store(out + i, products[0]);
-            if (both) store(out + i + 32, products[1]);
+            store(out + i + 32, products[1]);
+        }
+        if (i < 4 * m) {
+            const Raw<M, C> some[2] = {read(i), read(i)};
+            Sum<M, 2> products[2];
+            multiply_raw(some, twice, products);
+            store(out + i, products[0]);
         }
     }
     static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {
