@@ -20,7 +20,9 @@ constexpr u32 longest = longest_chain;
 constexpr size_t block = 4096;
 
 struct Chain {
-    u32 start, length, bucket;
+    u32 start, bucket;
+    uint16_t length;
+    bool alone;  // the only one of its bucket
 };
 
 // Smaller of s and r - s as plain limbs, zero if s is above r; 1 if it was r - s.
@@ -51,7 +53,7 @@ bool is_zero(const u64* words, size_t count) {
 class Buckets {
 public:
     Buckets(const GroupOps& group, size_t buckets, const Run& run)
-        : group_(group), run_(run), sums_(run.buffer<u64>(buckets * group.words)), buckets_(buckets) {
+        : group_(group), run_(run), sums_(run.buffer<u64>(buckets * group.words)) {
         run.parallel((buckets + block - 1) / block, [&](size_t i) {
             const size_t from = i * block, count = std::min(block, buckets - from);
             std::memset(sums_.data() + from * group.words, 0, count * group.words * 8);
@@ -60,30 +62,48 @@ public:
 
     // Buckets' items lie one after the other: bucket b's end at ends[b].
     void run(const u64* points, const u32* items, const std::vector<u32>& ends) {
-        std::vector<Chain> chains;
-        for (size_t b = 0; b < buckets_; ++b) cut(chains, b ? ends[b - 1] : 0, ends[b], (u32)b);
+        std::vector<Chain> chains = cut(ends, nullptr);
         Buffer<u64> sums = add_up(points, items, chains);
-        for (std::vector<u32> rest = settle(chains, sums); !rest.empty(); rest = settle(chains, sums)) {
-            sums = add_up(sums.data(), rest.data(), chains);
+        for (Open open = settle(chains, sums); !open.items.empty(); open = settle(chains, sums)) {
+            chains = cut(open.ends, open.buckets.data());
+            sums = add_up(sums.data(), open.items.data(), chains);
         }
     }
     const u64* sums() const { return sums_.data(); }
 
 private:
-    static void cut(std::vector<Chain>& chains, u32 from, u32 end, u32 bucket) {
-        for (; from < end; from += longest) chains.push_back({from, std::min(longest, end - from), bucket});
+    // What is left to add up: the items of buckets[k] end at ends[k].
+    struct Open {
+        std::vector<u32> items, ends, buckets;
+    };
+    // Chains by falling length, equal lengths in the order of their buckets, whose numbers are in `buckets` (null: k is k's).
+    std::vector<Chain> cut(const std::vector<u32>& ends, const u32* buckets) const {
+        const size_t parts = run_.threads(), n = ends.size();
+        std::vector<u32> at(parts * longest);  // per part and length: counts, then where the next chain goes
+        const auto each = [&](const auto& body) {
+            run_.parallel(parts, [&](size_t part) {
+                for (size_t k = n * part / parts; k < n * (part + 1) / parts; ++k) {
+                    u32 from = k ? ends[k - 1] : 0;
+                    const bool alone = ends[k] - from <= longest;
+                    for (; from < ends[k]; from += longest) {
+                        const u32 length = std::min(longest, ends[k] - from);
+                        body(at[part * longest + longest - length],
+                             Chain{from, buckets ? buckets[k] : (u32)k, (uint16_t)length, alone});
+                    }
+                }
+            });
+        };
+        each([](u32& count, const Chain&) { ++count; });
+        u32 total = 0;
+        for (u32 i = 0; i < longest; ++i) {
+            for (size_t part = 0; part < parts; ++part) total += std::exchange(at[part * longest + i], total);
+        }
+        std::vector<Chain> chains(total);
+        each([&](u32& next, const Chain& chain) { chains[next++] = chain; });
+        return chains;
     }
-    // By falling length; equal lengths stay in the order of their buckets.
-    static void sort(std::vector<Chain>& chains) {
-        u32 at[longest + 2] = {};
-        for (const Chain& c : chains) ++at[longest - c.length + 1];
-        for (u32 i = 1; i < longest + 2; ++i) at[i] += at[i - 1];
-        std::vector<Chain> sorted(chains.size());
-        for (const Chain& c : chains) sorted[at[longest - c.length]++] = c;
-        chains.swap(sorted);
-    }
-    Buffer<u64> add_up(const u64* points, const u32* items, std::vector<Chain>& chains) {
-        sort(chains);
+    // The chains' sums, in their order; of buckets with one chain they are kept as well.
+    Buffer<u64> add_up(const u64* points, const u32* items, const std::vector<Chain>& chains) {
         Buffer<u64> out = run_.buffer<u64>(chains.size() * group_.words);
         run_.blocks(chains.size(), tile(chains.size()), [&](size_t from, size_t count) {
             const Buffer<u32> start = run_.buffer<u32>(count), length = run_.buffer<u32>(count);
@@ -94,6 +114,9 @@ private:
             const Buffer<u8> scratch = run_.buffer<u8>(group_.scratch);
             group_.accumulate({points, items, start.data(), length.data(), count, out.data() + from * group_.words},
                               scratch.data());
+            for (size_t i = from; i < from + count; ++i) {
+                if (chains[i].alone) copy(out.data() + i * group_.words, sums_.data() + chains[i].bucket * group_.words);
+            }
         });
         return out;
     }
@@ -104,33 +127,30 @@ private:
         const size_t share = chains / (4 * run_.threads()) / 8 * 8;
         return std::min(group_.tile, std::max(least, share));
     }
-    // Keeps the sums of buckets with one chain; of the others returns the finite sums as items and `chains` over them.
-    std::vector<u32> settle(std::vector<Chain>& chains, const Buffer<u64>& sums) {
-        std::vector<u32> count(buckets_);
-        for (const Chain& c : chains) ++count[c.bucket];
-        std::vector<std::pair<u32, u32>> open;  // bucket, sum
+    void copy(const u64* from, u64* to) const { std::memcpy(to, from, group_.words * 8); }
+    // The finite sums of buckets with several chains.
+    Open settle(const std::vector<Chain>& chains, const Buffer<u64>& sums) const {
+        std::vector<std::pair<u32, u32>> found;  // bucket, sum
         for (u32 i = 0; i < chains.size(); ++i) {
-            const u64* sum = sums.data() + i * group_.words;
-            if (count[chains[i].bucket] == 1) {
-                std::memcpy(sums_.data() + chains[i].bucket * group_.words, sum, group_.words * 8);
-            } else if (!is_zero(sum, group_.words)) {
-                open.push_back({chains[i].bucket, i});
+            if (chains[i].alone || is_zero(sums.data() + i * group_.words, group_.words)) continue;
+            found.push_back({chains[i].bucket, i});
+        }
+        std::sort(found.begin(), found.end());
+        Open open;
+        for (const auto& [bucket, sum] : found) {
+            open.items.push_back(sum << 1);
+            if (open.buckets.empty() || open.buckets.back() != bucket) {
+                open.buckets.push_back(bucket);
+                open.ends.push_back(0);
             }
+            open.ends.back() = (u32)open.items.size();
         }
-        std::sort(open.begin(), open.end());
-        chains.clear();
-        std::vector<u32> items;
-        for (size_t from = 0, at = 0; at < open.size(); from = at) {
-            for (; at < open.size() && open[at].first == open[from].first; ++at) items.push_back(open[at].second << 1);
-            cut(chains, (u32)from, (u32)at, open[from].first);
-        }
-        return items;
+        return open;
     }
 
     const GroupOps& group_;
     const Run& run_;
     Buffer<u64> sums_;
-    size_t buckets_;
 };
 
 // Scalars ready for digits: plain, shortened and shifted, so that window w's digit is its c bits minus half (the top
@@ -256,18 +276,25 @@ public:
 
     // Buckets of windows [w0, w1).
     void run(const u64* sums, size_t w0, size_t w1) {
-        const size_t tasks = std::min<size_t>(w1 - w0, run_.threads());
-        run_.parallel(tasks, [&](size_t t) {
-            const size_t from = (w1 - w0) * t / tasks, to = (w1 - w0) * (t + 1) / tasks;
-            part(sums + from * half_ * group_.words, w0 + from, to - from);
+        const size_t n = (w1 - w0) * segments_, share = (n + run_.threads() - 1) / run_.threads();
+        run_.blocks(n, (share + 7) / 8 * 8, [&](size_t from, size_t count) {
+            part(sums + from * length_ * group_.words, w0 * segments_ + from, count);
         });
     }
+    // A few windows at a time, since the top one takes no time for small scalars, then these as windows of one segment.
     void combine(size_t windows, size_t c, u64* out) {
         size_t log_length = 0;
         while ((size_t)1 << log_length < length_) ++log_length;
-        group_.finish(sum_.data(), sum_.data(), windows * segments_);
-        group_.finish(tot_.data(), tot_.data(), windows * segments_);
-        group_.combine(sum_.data(), tot_.data(), segments_, log_length, windows, c, out);
+        const size_t words = group_.words, parts = run_.threads() == 1 ? 1 : 4 * run_.threads();
+        const size_t share = (windows + parts - 1) / parts, shares = (windows + share - 1) / share;
+        const Buffer<u64> of = run_.buffer<u64>(shares * words);
+        run_.blocks(windows, share, [&](size_t from, size_t count) {
+            u64 *sum = sum_.row(from, segments_ * words), *tot = tot_.row(from, segments_ * words);
+            group_.finish(sum, sum, count * segments_);
+            group_.finish(tot, tot, count * segments_);
+            group_.combine(sum, tot, segments_, log_length, count, c, shares == 1 ? out : of.row(from / share, words));
+        });
+        if (shares > 1) group_.combine(of.data(), of.data(), 1, 0, shares, share * c, out);
     }
 
 private:
@@ -276,9 +303,10 @@ private:
         while (k < half && k * windows < 768) k *= 2;
         return k;
     }
-    void part(const u64* sums, size_t first, size_t windows) {
-        const size_t words = group_.words, n = windows * segments_;
-        u64 *run = sum_.data() + first * segments_ * words, *tot = tot_.data() + first * segments_ * words;
+    // n segments from `first` on; `sums` are their buckets'.
+    void part(const u64* sums, size_t first, size_t n) {
+        const size_t words = group_.words;
+        u64 *run = sum_.row(first, words), *tot = tot_.row(first, words);
         const Buffer<u64> next = run_.buffer<u64>(n * words);
         const Buffer<u8> scratch = run_.buffer<u8>(group_.scratch);
         std::memset(run, 0, n * words * 8);
@@ -313,6 +341,7 @@ size_t choose_window(size_t n, size_t bits) {
 }  // namespace
 
 void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u64* scalars, u64* out, size_t n, const Run& run) {
+    const Pool::Watch watch = run.watch();
     Digits digits(ops, scalars, n, run);
     const Buffer<u64> prepared = run.buffer<u64>(n * group.words);
     run.blocks(n, block, [&](size_t from, size_t count) {
@@ -343,6 +372,7 @@ void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, con
         std::memset(out, 0, n * group.words * 8);
         return;
     }
+    const Pool::Watch watch = run.watch();
     Digits digits(ops, scalars, n, run);
     run.blocks(n, block, [&](size_t from, size_t count) { digits.read(from, count, nullptr, 0); });
     // A table entry costs about as much as fifteen additions from it.

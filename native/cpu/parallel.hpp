@@ -88,6 +88,20 @@ public:
 
     unsigned size() const { return size_; }
 
+    // While one lives, threads of the last job look out for the next without going to sleep, and its caller for its end:
+    // for kernels of many jobs with little between them. On one thread it asks for nothing.
+    class Watch {
+    public:
+        Watch(Pool& pool, unsigned threads) : pool_(pool), one_(threads > 1 ? 1 : 0) { pool_.watches_ += one_; }
+        Watch(const Watch&) = delete;
+        Watch& operator=(const Watch&) = delete;
+        ~Watch() { pool_.watches_ -= one_; }
+
+    private:
+        Pool& pool_;
+        const unsigned one_;
+    };
+
     // body(task, worker) for every task below count; worker < size() names the thread's own scratch.
     void run(size_t count, const std::function<void(size_t, unsigned)>& body) { run(size_, count, body); }
 
@@ -114,7 +128,7 @@ public:
         }
         wake_.notify_all();
         queue.work(0);
-        linger([this] { return busy_.load() == 0; });
+        linger(true, [this] { return busy_.load() == 0; });
         std::unique_lock<std::mutex> lock(mutex_);
         done_.wait(lock, [this] { return busy_ == 0; });
         lock.unlock();
@@ -122,26 +136,29 @@ public:
     }
 
 private:
-    // Looks a while for what is about to happen, since sleeping and waking take longer than short jobs do; others may run.
+    // Looks a while for what is about to happen, since sleeping and waking take longer than short jobs do, and for as long
+    // as there are watches if `watching`; others may run.
     template <class Condition>
-    static void linger(const Condition& condition) {
-        for (int i = 0; i < 100 && !condition(); ++i) {
+    void linger(bool watching, const Condition& condition) const {
+        for (int left = 100; left > 0 && !condition(); left -= watching && watches_.load() != 0 ? 0 : 1) {
             std::this_thread::yield();
         }
     }
 
     void serve(unsigned worker, size_t seen) {
+        bool watching = false;
         std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
             lock.unlock();
-            linger([&] { return job_.load() != seen; });
+            linger(watching, [&] { return job_.load() != seen; });
             lock.lock();
             wake_.wait(lock, [&] { return closing_ || job_ != seen; });
             if (closing_) {
                 return;
             }
             seen = job_;
-            if (worker >= wanted_) {
+            watching = worker < wanted_;
+            if (!watching) {
                 continue;
             }
             TaskQueue* queue = queue_;
@@ -163,6 +180,7 @@ private:
     TaskQueue* queue_ = nullptr;
     std::atomic<size_t> job_ = 0;
     std::atomic<unsigned> busy_ = 0;
+    std::atomic<unsigned> watches_ = 0;
     unsigned wanted_ = 0;
     bool closing_ = false;
 };

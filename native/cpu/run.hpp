@@ -28,6 +28,8 @@ public:
     void blocks(size_t n, size_t block, const Body& body) const {
         parallel((n + block - 1) / block, [&](size_t i) { body(i * block, n - i * block < block ? n - i * block : block); });
     }
+    // Keeps the threads of this call awake between its jobs for as long as what is returned lives.
+    Pool::Watch watch() const { return {resources_.pool, threads_}; }
     // Aligned to pages, not cleared.
     template <class T>
     Buffer<T> buffer(size_t count) const {
