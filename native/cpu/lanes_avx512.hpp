@@ -28,6 +28,14 @@ struct Avx512Lanes {
         return _mm512_permutexvar_epi64(load(lanes), load(block));
     }
 
+    // Each of the words at p 2^repeat times, as many as it takes.
+    VX_INLINE static V load_repeated(const u64* p, unsigned repeat) {
+        const V lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+        const auto few = static_cast<__mmask8>(repeat < 3 ? 0xff >> (8 - (8 >> repeat)) : 1);
+        const V source = _mm512_srl_epi64(lanes, _mm_cvtsi32_si128(static_cast<int>(repeat)));
+        return _mm512_permutexvar_epi64(source, _mm512_maskz_loadu_epi64(few, p));
+    }
+
     // The 8 x 8 matrix of words, rows and columns exchanged.
     VX_INLINE static void transpose(V (&v)[8]) {
         V a[8];
@@ -116,6 +124,7 @@ struct NarrowLanes : Avx512Lanes {
     struct Sum {
         static constexpr size_t kTerms = 1024;   // hi < 2^10 2^48
         static constexpr size_t kShortTerms = 15;  // hi and what lo carries into it below 2^52
+        static constexpr size_t kTile = 8;         // sums that the registers hold beside their operands
         V lo = _mm512_setzero_si512(), hi = _mm512_setzero_si512();
         VX_INLINE void multiply_add(V a, V b) {
             lo = _mm512_madd52lo_epu64(lo, a, b);
@@ -184,6 +193,7 @@ struct WideLanes : Avx512Lanes {
     struct Sum {
         static constexpr size_t kTerms = 1024;  // w1 < 2^10 * 3 * 2^52
         static constexpr size_t kShortTerms = kTerms;
+        static constexpr size_t kTile = 4;
         V w0 = _mm512_setzero_si512(), w1 = _mm512_setzero_si512(), w2 = _mm512_setzero_si512();
         // 2^64 high + low; w0 may be any word.
         VX_INLINE static Sum of_words(V low, V high) {

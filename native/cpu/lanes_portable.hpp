@@ -22,7 +22,7 @@ struct PortableLanes {
 
     // A sum of products in 128 bits: up to kTerms of a b with a, b < 2^61.
     struct Sum {
-        static constexpr size_t kTerms = 32, kShortTerms = kTerms;
+        static constexpr size_t kTerms = 32, kShortTerms = kTerms, kTile = 2;
         u64 lo = 0, hi = 0;
         VX_INLINE static Sum of_words(V low, V high) { return {low, high}; }
         VX_INLINE void multiply_add(V a, V b) {
@@ -44,6 +44,7 @@ struct PortableLanes {
     VX_INLINE static V mul_lazy(V y, V w, V ws, const Mod& m) { return mul_shoup_lazy(y, w, ws, m.q); }
     VX_INLINE static void butterfly(V& x, V& y, V w, V ws, const Mod& m) { butterfly_lazy(x, y, w, ws, m.q); }
     VX_INLINE static void inverse_butterfly(V& x, V& y, V w, V ws, const Mod& m) { inverse_butterfly_lazy(x, y, w, ws, m.q); }
+    VX_INLINE static V load_repeated(const u64* p, unsigned) { return *p; }
     VX_INLINE static void transpose(V (&)[1]) {}
     VX_INLINE static V permute(const u64* block, const u64* lanes, size_t i) { return block[lanes[i]]; }
 };

@@ -37,6 +37,12 @@ struct Permutation {
     const u64 (*pattern)[8];
 };
 
+// A row each of whose words stands for 2^repeat places: place i has words[i >> repeat].
+struct Weight {
+    const u64* words;
+    unsigned repeat;
+};
+
 // Complex numbers, real and imaginary parts apart; the low parts of double-doubles, or null.
 struct SplitRow {
     double *re, *im, *re_low, *im_low;
@@ -69,9 +75,9 @@ struct Rows {
     // out0 = sum_j phi(digit_j) key0_j, out1 = sum_j phi(digit_j) key1_j, any count; permutation may be null
     void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
                   size_t count, const Permutation* permutation, size_t n, const Modulus&);
-    // out = sum_b weights_b terms_b, any count
-    void (*weighted)(u64* out, const u64* const* weights, const u64* const* terms, size_t count, size_t n,
-                     const Modulus&);
+    // out[s][p] = sum_b weights[s][b] terms[b][p], any count
+    void (*weighted)(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,
+                     size_t parts, size_t n, const Modulus&);
     // out = sum_i y_i weights_i, any count, rows y_i modulo other primes: below 2^52 for narrow rows, 2^61 for others
     void (*extend)(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus&);
     // v = round(sum_i y_i inverses_i) in double precision, in this order

@@ -159,12 +159,111 @@ struct RowsOf {
         kernel(out0, out1, digits, keys0, keys1, count, p, n, m);
     }
 
-    static void weighted(u64* out, const u64* const* weights, const u64* const* terms, size_t count, size_t n,
-                         const Modulus& modulus) {
-        const Mod m(modulus);
-        each_sum(out, n, count, m, [&](Sum& sum, size_t i, size_t j) {
-            sum.multiply_add(L::load(weights[j] + i), L::load(terms[j] + i));
-        });
+    // How the weights of a call are read: a vector of each, one word for a vector of places, or each as it says.
+    enum class Reading { kVectors, kWords, kAny };
+
+    template <Reading kReading>
+    VX_INLINE static V place(const Weight& w, size_t i) {
+        if constexpr (kReading == Reading::kVectors) return L::load(w.words + i);
+        if constexpr (kReading == Reading::kWords) return L::set1(w.words[i >> w.repeat]);
+        return L::load_repeated(w.words + (i >> w.repeat), w.repeat);
+    }
+
+    // Sums out[s][p] over weights [s][j] and terms [j][p]; `ahead` are the weights of the sums that come next, whose places
+    // begin at `ahead_from`, or null.
+    struct Sums {
+        u64* const* out;
+        const Weight* weights;
+        const u64* const* terms;
+        size_t count, parts;
+        const Weight* ahead;
+        size_t ahead_from;
+    };
+
+    // Rows that stand for many places are too short for the processor to foresee: one line of them is asked for with every
+    // term, those of the kSums sums by turns.
+    template <Reading kReading, size_t kSums>
+    VX_INLINE static void read_ahead(const Sums& a, size_t i, size_t j) {
+        if constexpr (kReading == Reading::kWords && L::kLanes > 1) {
+            const Weight& w = a.ahead[i / L::kLanes % kSums * a.count + j];
+            __builtin_prefetch(w.words + ((a.ahead_from + i) >> w.repeat));
+        }
+    }
+
+    // kSums x kParts sums over places [first, last), kVectors vectors of each at a time: all in registers, where a weight
+    // meets every part and a term every sum.
+    template <Reading kReading, size_t kSums, size_t kParts, size_t kVectors>
+    static void weighted_tile(const Sums& a, size_t first, size_t last, const Mod& m) {
+        constexpr size_t kTile = kSums * kParts * kVectors;
+        for (size_t i = first; i < last; i += kVectors * L::kLanes) {
+            Sum sums[kTile];
+            for (size_t j = 0; j < a.count; ++j) {
+#pragma GCC unroll 8
+                for (size_t k = 0; k < kTile; ++k) make_room(sums[k], j, m);
+                V x[kParts * kVectors];
+#pragma GCC unroll 8
+                for (size_t k = 0; k < kParts * kVectors; ++k) {
+                    x[k] = L::load(a.terms[j * a.parts + k / kVectors] + i + k % kVectors * L::kLanes);
+                }
+#pragma GCC unroll 8
+                for (size_t k = 0; k < kSums * kVectors; ++k) {
+                    const size_t s = k / kVectors, v = k % kVectors;
+                    const V w = place<kReading>(a.weights[s * a.count + j], i + v * L::kLanes);
+#pragma GCC unroll 2
+                    for (size_t p = 0; p < kParts; ++p) {
+                        sums[(s * kParts + p) * kVectors + v].multiply_add(x[p * kVectors + v], w);
+                    }
+                }
+                read_ahead<kReading, kSums>(a, i, j);
+            }
+#pragma GCC unroll 8
+            for (size_t k = 0; k < kTile; ++k) {
+                const size_t s = k / (kParts * kVectors), p = k / kVectors % kParts, v = k % kVectors;
+                L::store(a.out[s * a.parts + p] + i + v * L::kLanes,
+                         a.count <= Sum::kShortTerms ? sums[k].reduced_short(m) : sums[k].reduced(m));
+            }
+        }
+    }
+
+    template <Reading kReading, size_t kSums, size_t kParts>
+    static void weighted_rows(const Sums& a, size_t n, const Mod& m) {
+        constexpr size_t kVectors = Sum::kTile / (kSums * kParts);
+        const size_t whole = n - n % (kVectors * L::kLanes);
+        weighted_tile<kReading, kSums, kParts, kVectors>(a, 0, whole, m);
+        weighted_tile<kReading, kSums, kParts, 1>(a, whole, n, m);
+    }
+
+    template <Reading kReading>
+    static void weighted_by(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,
+                            size_t parts, size_t n, const Mod& m) {
+        constexpr size_t kShared = Sum::kTile / 2;
+        for (size_t s = 0, taken; s < sums; s += taken) {
+            const bool shared = sums - s >= kShared;
+            taken = shared ? kShared : 1;
+            // After the last sums come the first ones at the next places: the caller goes on there.
+            const bool more = sums - s >= 2 * taken;
+            const Weight* ahead = more ? weights + (s + taken) * count : weights;
+            for (size_t p = 0; p < parts;) {
+                const bool pair = parts - p >= 2;
+                const auto rows = shared ? (pair ? weighted_rows<kReading, kShared, 2> : weighted_rows<kReading, kShared, 1>)
+                                         : (pair ? weighted_rows<kReading, 1, 2> : weighted_rows<kReading, 1, 1>);
+                rows({out + s * parts + p, weights + s * count, terms + p, count, parts, ahead, more ? 0 : n}, n, m);
+                p += pair ? 2 : 1;
+            }
+        }
+    }
+
+    static void weighted(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,
+                         size_t parts, size_t n, const Modulus& modulus) {
+        bool vectors = true, words = true;
+        for (size_t k = 0; k < sums * count; ++k) {
+            vectors = vectors && weights[k].repeat == 0;
+            words = words && size_t{1} << weights[k].repeat >= size_t{L::kLanes};
+        }
+        const auto kernel = words     ? weighted_by<Reading::kWords>
+                            : vectors ? weighted_by<Reading::kVectors>
+                                      : weighted_by<Reading::kAny>;
+        kernel(out, weights, terms, sums, count, parts, n, Mod(modulus));
     }
 
     static void extend(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus& modulus) {

@@ -293,45 +293,45 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
 
 void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,
                          const RowsIn& terms, size_t sums, size_t count, size_t parts, const Basis& basis) {
-    // Columns of all terms and of one row of weights stay in the second cache.
+    // Columns of all terms stay in the second cache, beside the weights that pass by.
     const size_t limbs = basis.size();
     size_t columns = n_;
-    while (columns > 64 && count * (parts + 1) * columns * sizeof(u64) > kSumBytes) {
+    while (columns > 64 && count * parts * columns * sizeof(u64) > kSumBytes) {
         columns /= 2;
+    }
+    std::vector<std::vector<size_t>> used(sums);
+    for (size_t k = 0; k < sums * count; ++k) {
+        if (weights[k * limbs] != nullptr) {
+            used[k / count].push_back(k % count);
+        }
     }
     const size_t blocks = n_ / columns;
     pool_.run(limbs * blocks, [&](size_t task, unsigned) {
         const size_t t = task / blocks, first = task % blocks * columns;
         const Limb& l = limb(basis[t]);
-        std::vector<const u64*> w, x;
-        std::vector<size_t> used;
-        std::vector<u64> spread;
-        for (size_t s = 0; s < sums; ++s) {
-            w.clear();
-            used.clear();
-            for (size_t b = 0; b < count; ++b) {
-                const size_t k = s * count + b;
-                if (const u64* row = weights[k * limbs + t]; row != nullptr) {
-                    used.push_back(b);
-                    w.push_back(row + (first >> repeats[k]));
-                    if (repeats[k] != 0) {
-                        spread.resize(count * columns);
-                        u64* whole = spread.data() + b * columns;
-                        const size_t run = std::min(columns, size_t{1} << repeats[k]);
-                        for (size_t i = 0; i < columns; i += run) {
-                            std::fill_n(whole + i, run, w.back()[i >> repeats[k]]);
-                        }
-                        w.back() = whole;
-                    }
-                }
+        for (size_t s = 0, next; s < sums; s = next) {
+            // sums over the same terms go together
+            for (next = s + 1; next < sums && used[next] == used[s];) {
+                ++next;
             }
-            for (size_t p = 0; p < parts; ++p) {
-                x.clear();
-                for (size_t b : used) {
+            std::vector<Weight> w;
+            RowsIn x;
+            RowsOut y;
+            for (size_t b : used[s]) {
+                for (size_t p = 0; p < parts; ++p) {
                     x.push_back(terms[(b * parts + p) * limbs + t] + first);
                 }
-                l.rows.weighted(out[(s * parts + p) * limbs + t] + first, w.data(), x.data(), w.size(), columns, l.modulus);
             }
+            for (size_t i = s; i < next; ++i) {
+                for (size_t b : used[s]) {
+                    const size_t k = i * count + b;
+                    w.push_back({weights[k * limbs + t] + (first >> repeats[k]), repeats[k]});
+                }
+                for (size_t p = 0; p < parts; ++p) {
+                    y.push_back(out[(i * parts + p) * limbs + t] + first);
+                }
+            }
+            l.rows.weighted(y.data(), w.data(), x.data(), next - s, used[s].size(), parts, columns, l.modulus);
         }
     });
 }

@@ -1,6 +1,7 @@
 // Runs every ring kernel on every code path of this machine with two threads, and holds the paths against each other.
 // Built with sanitizers by tests/arith/ring/test_sanitizers.py, for aarch64 by tests/arith/test_aarch64.py; arguments: the
 // degree, then prime and root by turns.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -113,6 +114,22 @@ std::vector<Rows> everything(Ring& ring) {
     RowsIn weights(first);
     weights.insert(weights.end(), limbs, nullptr);
     result(2 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, weights, {0, 0}, keys, 1, 2, 2, all); });
+    for (const unsigned repeat : {0U, 1U, 3U}) {  // five sums of two terms, weights of fewer words than places among them
+        Rows fewer(limbs, n >> repeat);
+        for (size_t i = 0; i < limbs; ++i) std::copy_n(first[i], n >> repeat, fewer.out()[i]);
+        for (const unsigned other : {repeat, 0U}) {
+            const RowsIn short_rows = fewer.in();
+            const RowsIn& last = other == 0 ? first : short_rows;
+            RowsIn many;
+            std::vector<unsigned> repeats;
+            for (int sum = 0; sum < 5; ++sum) {
+                many.insert(many.end(), short_rows.begin(), short_rows.end());
+                many.insert(many.end(), last.begin(), last.end());
+                repeats.insert(repeats.end(), {repeat, other});
+            }
+            result(10 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, many, repeats, keys, 5, 2, 2, all); });
+        }
+    }
     std::vector<const long long*> signed_rows;
     for (const u64* row : first) signed_rows.push_back(reinterpret_cast<const long long*>(row));
     result(limbs * limbs, [&](const RowsOut& out) { ring.reduce_signed(out, signed_rows, all); });

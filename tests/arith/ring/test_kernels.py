@@ -187,6 +187,10 @@ def _weighted_sums(make: Operands) -> Iterator[Case]:
     degree = make.ring.degree
     repeated = [np.ascontiguousarray(w[0][:, : degree // gap]) for gap in (2, 8, degree)]
     yield ([repeated, [repeated[0], None, w[1]]], terms, make.all), {}
+    for few_words in (repeated[:1], repeated[1:], w[:1]):  # many sums over the same terms, of any number of parts
+        many = [[few_words[(g + b) % len(few_words)] for b in range(3)] for g in range(6)]
+        for parts in (1, 2, 3):
+            yield (many, [make.residues(parts) for _ in range(3)], make.all), {}
     few = (0, 4)
     weight, term = make.residues(basis=few), make.residues(1, basis=few)
     yield ([[weight] * 70], [term] * 70, few), {}

@@ -26,7 +26,7 @@ Vector = NDArray[np.float64] | NDArray[np.complex128]
 Blocks = Sequence[Sequence[Sequence[tuple[int, Vector]]]]
 """blocks[i][j] lists the diagonals (offset, entries) of D_ij: y[s] = sum of entries[s] * x[(s + offset) mod slots]."""
 
-_WEIGHT_BYTES = 1 << 26
+_WEIGHT_BYTES = 1 << 28
 """Encoded diagonals that are handed to one pass over the babies."""
 
 
