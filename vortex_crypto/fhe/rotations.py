@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Edge = tuple[int, int, int]
 """(node, parent, step): node = parent + step modulo the slots."""
+Pattern = tuple[tuple[tuple[int, ...], ...], ...]
+"""The offsets of a transform's diagonals, by result and operand: all that its rotations depend on."""
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,24 @@ class Split:
         return (offset - baby) % slots, baby % slots
 
 
-@lru_cache(maxsize=4096)
+def pattern(body: LinearTransform) -> Pattern:
+    """Where a transform has diagonals, whatever is on them."""
+    return tuple(tuple(tuple(k for k, _ in block) for block in row) for row in body.blocks)
+
+
 def split(body: LinearTransform, slots: int, n1: int, low: int = 0) -> Split:
     """The split of a transform for a given number of babies (a power of two up to the slots)."""
+    return _split(pattern(body), slots, n1, low)
+
+
+@lru_cache(maxsize=4096)
+def _split(offsets: Pattern, slots: int, n1: int, low: int) -> Split:
     shape = Split(n1, low, (), ())
-    babies: list[set[int]] = [set() for _ in body.blocks[0]]
-    giants: list[set[int]] = [set() for _ in body.blocks]
-    for row, blocks in enumerate(body.blocks):
+    babies: list[set[int]] = [set() for _ in offsets[0]]
+    giants: list[set[int]] = [set() for _ in offsets]
+    for row, blocks in enumerate(offsets):
         for column, block in enumerate(blocks):
-            for k, _ in block:
+            for k in block:
                 giant, baby = shape.parts(k, slots)
                 babies[column].add(baby)
                 giants[row].add(giant)
@@ -74,7 +86,29 @@ def best_split(
         steps: those with keys; None if every step may have one.
         giant, baby: what rotating a partial sum and an operand cost (a hoisted baby costs less).
     """
-    return min(_splits(body, slots, steps), key=lambda s: rotations(s, slots, steps, giant=giant, baby=baby))
+    allowed = None if steps is None else tuple(steps)
+    return _cheapest(pattern(body), slots, allowed, giant, baby)[1]
+
+
+@lru_cache(maxsize=1 << 14)
+def _cheapest(
+    offsets: Pattern, slots: int, steps: tuple[int, ...] | None, giant: float, baby: float
+) -> tuple[float, Split]:
+    """The least that a split's rotations cost, and the first split that costs no more.
+
+    No tree has fewer edges than it has nodes to reach, so most splits are passed over without making their trees.
+    """
+    splits = _splits(offsets, slots, steps)
+    least = [giant * _nodes(s.giants) + baby * _nodes(s.babies) for s in splits]
+    best = (math.inf, 0)
+    for number in sorted(range(len(splits)), key=least.__getitem__):
+        if (least[number], number) < best:
+            best = min(best, (rotations(splits[number], slots, steps, giant=giant, baby=baby), number))
+    return best[0], splits[best[1]]
+
+
+def _nodes(parts: tuple[frozenset[int], ...]) -> int:
+    return sum(len(part - {0}) for part in parts)
 
 
 FEW_KEYS = 8
@@ -116,7 +150,7 @@ class Native:
 @lru_cache(maxsize=256)
 def native(body: LinearTransform, slots: int, steps: tuple[int, ...] | None = None) -> Native:
     """The cheapest way for a back end that hoists; `steps` are those with keys, None if every one may have one."""
-    return min((_native(s, slots, steps) for s in _splits(body, slots, steps)), key=_native_cost)
+    return min((_native(s, slots, steps) for s in _splits(pattern(body), slots, steps)), key=_native_cost)
 
 
 def _native(s: Split, slots: int, steps: tuple[int, ...] | None) -> Native:
@@ -147,24 +181,62 @@ def tree(targets: Iterable[int], steps: Sequence[int] | None, slots: int) -> lis
     Raises:
         MissingKey: a target cannot be reached.
     """
-    wanted = sorted({t % slots for t in targets} - {0}, key=lambda t: min(t, slots - t))
+    wanted = np.asarray(sorted({t % slots for t in targets} - {0}, key=lambda t: min(t, slots - t)), np.int64)
     if steps is None:
-        return [(t, 0, t) for t in wanted]
-    edges: list[Edge] = []
-    reached, direct = {0}, {r % slots for r in steps}
-    while wanted:
-        far: list[int] = []
-        for t in wanted:
-            step = t if t in direct else next((r for r in steps if (t - r) % slots in reached), None)
-            if step is None:
-                far.append(t)
-            else:
-                edges.append((t, (t - step) % slots, step))
-                reached.add(t)
-        if len(far) == len(wanted):
-            far = _walk(far, reached, edges, steps, slots)
-        wanted = far
-    return edges
+        return [(t, 0, t) for t in wanted.tolist()]
+    return _Tree(wanted, tuple(steps), slots).edges
+
+
+class _Tree:
+    """A tree that grows from 0, by all targets that are one step away, or else by a path to the nearest."""
+
+    def __init__(self, wanted: Integers, steps: tuple[int, ...], slots: int) -> None:
+        self.steps, self.slots = np.asarray(steps, np.int64), slots
+        self.distance, self.last = _distances(steps, slots)
+        self.edges: list[Edge] = []
+        self.reached = np.zeros(slots, np.bool_)
+        self.far = wanted
+        self.gap = np.full(wanted.size, slots)
+        self.root = np.zeros(wanted.size, np.int64)
+        self._reach(np.zeros(1, np.int64))
+        while self.far.size:
+            self._walk()
+
+    def _reach(self, nodes: Integers) -> None:
+        """Take nodes in, and after them whatever is one step further, wave by wave."""
+        while nodes.size:
+            self.reached[nodes] = True
+            self._keep(~self.reached[self.far])
+            gaps = (self.far[:, None] - nodes[None, :]) % self.slots
+            lengths = np.where(self.distance[gaps] < 0, self.slots, self.distance[gaps])
+            nearest = lengths.argmin(axis=1)
+            length = lengths[np.arange(self.far.size), nearest]
+            closer = length < self.gap
+            self.gap[closer], self.root[closer] = length[closer], nodes[nearest[closer]]
+            nodes = self.far[self.gap == 1]
+            roots = self.root[self.gap == 1]
+            single = self.last[(nodes - roots) % self.slots]
+            self.edges += zip(nodes.tolist(), roots.tolist(), single.tolist(), strict=True)
+
+    def _keep(self, kept: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+        self.far, self.gap, self.root = self.far[kept], self.gap[kept], self.root[kept]
+
+    def _walk(self) -> None:
+        """A path to the target that is nearest."""
+        nearest = int(self.gap.argmin())
+        if self.gap[nearest] >= self.slots:
+            raise MissingKey(f"no keys whose steps {self.steps.tolist()} add up to a rotation by {self.far[0]}")
+        node, gap, path = int(self.root[nearest]), int(self.far[nearest] - self.root[nearest]) % self.slots, []
+        while gap:
+            path.append(int(self.last[gap]))
+            gap = (gap - path[-1]) % self.slots
+        fresh = []
+        for step in path:
+            parent, node = node, (node + step) % self.slots
+            if not self.reached[node]:
+                self.edges.append((node, parent, step))
+                fresh.append(node)
+        self._reach(np.asarray(fresh, np.int64))
 
 
 def walk(step: int, steps: Sequence[int] | None, slots: int) -> list[int]:
@@ -201,15 +273,16 @@ def choose_steps(
         few: number of keys made without asking whether each one pays.
         worth: rotations a further key must save.
     """
-    direct = {s % slots for s in single}.union(*(part for body in bodies for part in _direct(body, slots))) - {0}
+    patterns = Counter(map(pattern, bodies))
+    direct = {s % slots for s in single}.union(*(part for each in patterns for part in _direct(each, slots))) - {0}
     if len(direct) <= min(limit, few):
         return None
-    unit = math.gcd(slots, *single, *(k for body in bodies for row in body.blocks for block in row for k, _ in block))
-    pool = _pool(bodies, single, slots, unit)
+    unit = math.gcd(slots, *single, *(k for each in patterns for row in each for block in row for k in block))
+    pool = _pool(patterns, single, slots, unit)
     chosen: tuple[int, ...] = (unit,)
-    cost = _total(bodies, single, slots, chosen)
+    cost = _total(patterns, single, slots, chosen)
     while len(chosen) < limit:
-        trials = [(_total(bodies, single, slots, (*chosen, r)), r) for r in pool if r not in chosen]
+        trials = [(_total(patterns, single, slots, (*chosen, r)), r) for r in pool if r not in chosen]
         best, step = min(trials, default=(cost, 0))
         if cost - best < worth:
             break
@@ -217,22 +290,22 @@ def choose_steps(
     return tuple(sorted(chosen, reverse=True))
 
 
-def _direct(body: LinearTransform, slots: int) -> list[frozenset[int]]:
-    s = best_split(body, slots)
+def _direct(offsets: Pattern, slots: int) -> list[frozenset[int]]:
+    _, s = _cheapest(offsets, slots, None, 1.0, 1.0)
     return [*s.babies, *s.giants]
 
 
-def _splits(body: LinearTransform, slots: int, steps: Sequence[int] | None) -> list[Split]:
+def _splits(offsets: Pattern, slots: int, steps: Sequence[int] | None) -> list[Split]:
     powers = [1 << k for k in range(slots.bit_length())]
     if steps is not None:
         near = {min(r % slots, -r % slots) for r in steps}
         powers = [n for n in powers if n in near or n == slots] or [1, slots]
-    splits = [split(body, slots, n) for n in powers]
-    return splits + [split(body, slots, n, -(n // 2)) for n in powers if n > 1]
+    splits = [_split(offsets, slots, n, 0) for n in powers]
+    return splits + [_split(offsets, slots, n, -(n // 2)) for n in powers if n > 1]
 
 
-def _pool(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, unit: int) -> list[int]:
-    offsets = [sorted({k for row in b.blocks for block in row for k, _ in block}) for b in bodies]
+def _pool(patterns: Counter[Pattern], single: Sequence[int], slots: int, unit: int) -> list[int]:
+    offsets = [sorted({k for row in each for block in row for k in block}) for each in patterns.elements()]
     gaps = Counter(int(g) for o in offsets for g in np.diff(np.asarray([*o, o[0] + slots])) if 0 < g < slots)
     powers = [unit << k for k in range((slots // unit).bit_length() - 1)]
     common = [g for g, _ in gaps.most_common(6)] + [s for s, _ in Counter(single).most_common(6)]
@@ -240,15 +313,11 @@ def _pool(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, 
     return [r for r in pool if r]
 
 
-def _total(bodies: Sequence[LinearTransform], single: Sequence[int], slots: int, steps: tuple[int, ...]) -> float:
+def _total(patterns: Counter[Pattern], single: Sequence[int], slots: int, steps: tuple[int, ...]) -> float:
     distance, _ = _distances(steps, slots)
     walked = sum(int(distance[s % slots]) for s in single)
-    return walked + sum(_least(body, slots, tuple(sorted(steps))) for body in bodies)
-
-
-@lru_cache(maxsize=4096)
-def _least(body: LinearTransform, slots: int, steps: tuple[int, ...]) -> float:
-    return min(rotations(s, slots, steps) for s in _splits(body, slots, steps))
+    chosen = tuple(sorted(steps))
+    return walked + sum(n * _cheapest(each, slots, chosen, 1.0, 1.0)[0] for each, n in patterns.items())
 
 
 @lru_cache(maxsize=256)
@@ -266,24 +335,3 @@ def _distances(steps: tuple[int, ...], slots: int) -> tuple[np.ndarray[Any, Any]
             fresh.append(new)
         front = np.concatenate(fresh)
     return distance, last
-
-
-def _walk(far: list[int], reached: set[int], edges: list[Edge], steps: Sequence[int], slots: int) -> list[int]:
-    """Reach the one of `far` that is nearest to the tree; the others are returned."""
-    distance, last = _distances(tuple(steps), slots)
-    roots = np.fromiter(reached, np.int64)
-    gaps = (np.asarray(far)[:, None] - roots[None, :]) % slots
-    lengths = np.where(distance[gaps] < 0, slots, distance[gaps])
-    row, column = np.unravel_index(int(lengths.argmin()), lengths.shape)
-    if lengths[row, column] == slots:
-        raise MissingKey(f"no keys whose steps {list(steps)} add up to a rotation by {far[0]}")
-    node, gap, path = int(roots[column]), int(gaps[row, column]), []
-    while gap:
-        path.append(int(last[gap]))
-        gap = (gap - path[-1]) % slots
-    for step in path:
-        parent, node = node, (node + step) % slots
-        if node not in reached:
-            edges.append((node, parent, step))
-            reached.add(node)
-    return [t for t in far if t not in reached]

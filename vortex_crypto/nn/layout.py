@@ -20,6 +20,9 @@ import numpy as np
 from vortex_crypto.nn.forms import Sparse
 from vortex_crypto.nn.ir import Array
 
+_MARKS = 1 << 26
+"""Integers below it are told apart by marks rather than by sorting."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -124,12 +127,28 @@ class Placed:
 
     def diagonals(self) -> Iterator[tuple[int, int, int, Array]]:
         """(output ciphertext, input ciphertext, offset, diagonal [length]) for every non-zero diagonal."""
-        keys = np.stack([self.targets, self.sources, self.offsets])
-        present, place = np.unique(keys, axis=1, return_inverse=True)
-        table = np.zeros((present.shape[1], self.length))
-        np.add.at(table, (np.ravel(place), self.slots), self.values)
-        for (target, source, offset), diagonal in zip(present.T, table, strict=True):
-            yield int(target), int(source), int(offset), diagonal
+        if not self.values.size:
+            return
+        blocks, length = int(self.sources.max()) + 1, int(self.offsets.max()) + 1
+        keys = (self.targets * blocks + self.sources) * length + self.offsets
+        present = distinct(keys)
+        places = np.searchsorted(present, keys) * self.length + self.slots
+        table = np.bincount(places, self.values, present.size * self.length).reshape(-1, self.length)
+        for key, diagonal in zip(present.tolist(), table, strict=True):
+            pair, offset = divmod(key, length)
+            yield *divmod(pair, blocks), offset, diagonal
+
+
+def distinct(keys: Array) -> Array:
+    """The distinct values of non-negative integers, ascending; by marking them where that is the faster way."""
+    if not keys.size:
+        return keys
+    top = int(keys.max()) + 1
+    if top > _MARKS:
+        return np.unique(keys)
+    seen = np.zeros(top, dtype=np.bool_)
+    seen[keys] = True
+    return np.flatnonzero(seen)
 
 
 def place(entries: Entries, source: Layout, target: Layout) -> Placed:
@@ -139,12 +158,18 @@ def place(entries: Entries, source: Layout, target: Layout) -> Placed:
     offsets occur, and the caller folds: adds the rotations by period, 2 period, ... up to the source's period. As both
     are cyclic, the folded result is the target's content everywhere and nothing else is left in any slot.
     """
-    block_out, slot = np.divmod(target.positions[entries.rows], target.period)
-    block_in, column = np.divmod(source.positions[entries.cols], source.period)
-    offset = (column - slot) % min(source.period, target.period)
+    # Periods are powers of two: shifts and masks, where a division of every entry would take most of the compilation.
+    block_out, slot = (part[entries.rows] for part in _split(target))
+    block_in, column = (part[entries.cols] for part in _split(source))
+    offset = (column - slot) & (min(source.period, target.period) - 1)
     if source.period > target.period:
-        slot = (column - offset) % source.period
+        slot = (column - offset) & (source.period - 1)
     return Placed(block_out, block_in, slot, offset, entries.values, max(source.period, target.period))
+
+
+def _split(layout: Layout) -> tuple[Array, Array]:
+    """(ciphertext, feature) of every element."""
+    return layout.positions >> (layout.period.bit_length() - 1), layout.positions & (layout.period - 1)
 
 
 def folds(sources: list[Layout], target: Layout) -> list[int]:

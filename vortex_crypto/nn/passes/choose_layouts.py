@@ -21,6 +21,7 @@ from vortex_crypto.nn.layout import (
     Grid,
     Layout,
     Placed,
+    distinct,
     folds,
     image_shape,
     place,
@@ -32,7 +33,6 @@ from vortex_crypto.nn.passes.arithmetic import AffineOp
 BEAM = 3
 _PRODUCT_COST = 0.03
 """A product by a plaintext against one rotation, as SEAL runs them."""
-_MARKS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class _Search:
             return 0
         modulus = min(sources[0].period, target.period)
         parts = [place(self.entries[node.name, k], layout, target).offsets for k, layout in enumerate(sources)]
-        offsets = _distinct(np.concatenate(parts))
+        offsets = distinct(np.concatenate(parts))
         if not offsets.size:
             return 0
         gaps = np.diff(np.append(offsets, offsets[0] + modulus))
@@ -163,7 +163,7 @@ def _diagonals(placed: list[Placed]) -> tuple[Array, Array, Array]:
     parts, first = [], 0
     for p in placed:
         blocks, length = int(p.sources.max(initial=0)) + 1, int(p.offsets.max(initial=0)) + 1
-        present = _distinct((p.targets * blocks + p.sources) * length + p.offsets)
+        present = distinct((p.targets * blocks + p.sources) * length + p.offsets)
         pair, offset = np.divmod(present, length)
         target, source = np.divmod(pair, blocks)
         parts.append(np.stack([target, source + first, offset]))
@@ -180,19 +180,7 @@ def _rotations(targets: Array, sources: Array, offsets: Array, babies: int) -> i
 def _count(ciphertexts: Array, steps: Array) -> int:
     """How many ciphertexts are rotated by how many steps other than 0."""
     moved = steps != 0
-    return int(_distinct(ciphertexts[moved] * (int(steps.max()) + 1) + steps[moved]).size)
-
-
-def _distinct(keys: Array) -> Array:
-    """The distinct values of non-negative integers, ascending; by marking them where that is the faster way."""
-    if not keys.size:
-        return keys
-    top = int(keys.max()) + 1
-    if top > _MARKS:
-        return np.unique(keys)
-    seen = np.zeros(top, dtype=np.bool_)
-    seen[keys] = True
-    return np.flatnonzero(seen)
+    return int(distinct(ciphertexts[moved] * (int(steps.max()) + 1) + steps[moved]).size)
 
 
 def _grids(source: Grid, image: tuple[int, int, int]) -> Iterator[Grid]:
