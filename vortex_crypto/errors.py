@@ -35,6 +35,10 @@ class InvalidInput(VortexError):
     """Data given to a program that does not fit it."""
 
 
+class GarbledAnswer(VortexError):
+    """A decryption that cannot be the program's answer: a value left its range on the way, or other bytes came back."""
+
+
 class ParameterRefused(VortexError):
     """A parameter set that cannot work; `reason` is a short fixed word."""
 

@@ -99,10 +99,13 @@ def decrypt(
     batch: Annotated[int, typer.Option(help="Samples that were encrypted together.")] = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also write the arrays as .npz.")] = None,
     share: Share = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Print numbers that cannot be the network's answer too.")
+    ] = False,
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Decrypt an answer and print it. Exact decryptions are for the key's owner alone: see --share."""
     client = files.Client.open(keys, insecure=insecure)
-    answer = client.decrypt(container.read(ciphertext), batch=batch, share=share)
+    answer = client.decrypt(container.read(ciphertext), batch=batch, share=share, unchecked=unchecked)
     emit_arrays(answer, output, as_json=as_json, title="decrypted")

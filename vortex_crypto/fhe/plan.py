@@ -104,7 +104,10 @@ class CkksPlan:
         """What its clients need."""
         inputs = tuple((name, self.states[wire].level) for name, wire in self.circuit.inputs)
         outputs = tuple((name, self.states[wire].level) for name, wire in self.circuit.outputs)
-        return Needs(self.hash, self.circuit.slots, self.circuit.is_complex(), self.keys, inputs, outputs)
+        worst = tuple(self.errors[name].worst for name, _ in outputs if name in self.errors)
+        if len(worst) < len(outputs) or not all(0 <= w < 1e300 for w in worst):
+            worst = ()
+        return Needs(self.hash, self.circuit.slots, self.circuit.is_complex(), self.keys, inputs, outputs, worst)
 
     @cached_property
     def memory(self) -> Memory:

@@ -32,7 +32,7 @@ from vortex_crypto.nn.passes.compose_affine import compose_affine
 from vortex_crypto.nn.passes.drop_tail import drop_tail
 from vortex_crypto.nn.passes.fold_constants import fold_constants
 from vortex_crypto.nn.passes.fuse_elementwise import fuse_elementwise
-from vortex_crypto.nn.passes.ranges import ValueRange, input_intervals, ranges
+from vortex_crypto.nn.passes.ranges import Coverage, ValueRange, answer_interval, coverage, input_intervals, ranges
 from vortex_crypto.nn.report import (
     ParametersReport,
     Report,
@@ -42,6 +42,7 @@ from vortex_crypto.nn.report import (
     layer_reports,
     operation_counts,
     precision,
+    warnings,
 )
 
 KIND = "fhe-program"
@@ -51,7 +52,9 @@ NOISE_BITS = 2.0
 FIT_SAMPLES = 512
 """Calibration samples that polynomials are fitted and judged on; ranges come from all of them."""
 SYNTHETIC_SAMPLES = 64
-JUDGED_PRODUCTS, LEAST_JUDGED = 1 << 28, 16
+ANSWER_ROOM = 64
+"""Times the mean error asked for: how far beyond its range an output may be before it is refused."""
+JUDGED_PRODUCTS, LEAST_JUDGED = 1 << 27, 16
 """Products of one run on the samples that polynomials are judged by, and the fewest samples."""
 LEAST_NOISE_BITS = 18
 """A scale of fewer bits above the precision drowns in the noise of any ring."""
@@ -74,6 +77,9 @@ class Context:
     input_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     samples: dict[str, Array] = field(default_factory=dict)
     ranges: dict[str, ValueRange] = field(default_factory=dict)
+    coverage: Coverage | None = None
+    answers: tuple[tuple[float, float], ...] = ()
+    """Where the elements of each output lie; beyond, an answer is garbled."""
     approximations: tuple[Approximation, ...] = ()
     approximation_error: float = 0.0
     outputs: tuple[str, ...] = ()
@@ -108,6 +114,9 @@ def _sample(graph: Graph, context: Context) -> Graph:
 def _ranges(graph: Graph, context: Context) -> Graph:
     values = None if context.calibration is None else evaluate(graph, context.calibration)
     context.ranges = ranges(graph, values, context.input_ranges)
+    context.coverage = None if values is None else coverage(graph, values, context.ranges)
+    samples = 0 if context.coverage is None else context.coverage.samples
+    context.answers = tuple(answer_interval(context.ranges[name], samples) for name in graph.outputs)
     return graph
 
 
@@ -377,16 +386,35 @@ class _Backend:
             for name, labels in lowered.inputs.items()
         )
         values = dict(zip(self.context.outputs, self.graph.outputs, strict=True))
+        room = ANSWER_ROOM * 2.0**-self.context.precision_bits
+        answers = dict(zip(self.context.outputs, self.context.answers, strict=True))
         outputs = tuple(
-            self._port(name, layouts.of[values[name]], labels, (None, None)) for name, labels in lowered.outputs.items()
+            self._port(
+                name,
+                layouts.of[values[name]],
+                labels,
+                (answers[name][0] - room, answers[name][1] + room),
+                padding=self._padding(values[name]),
+            )
+            for name, labels in lowered.outputs.items()
         )
         used = [layouts.of[name] for name in lowered.inputs] + [layouts.of[values[name]] for name in lowered.outputs]
         return Interface(
             plan.hash, self.backend, layouts.features, plan.parameters, plan.needs, inputs, outputs, tuple(used)
         )
 
+    def _padding(self, value: str) -> float | None:
+        """What is left in features without elements: an affine map leaves zeros, and no more need be known."""
+        producer = self.graph.producer(value)
+        return 0.0 if producer is not None and isinstance(producer.op, AffineOp) else None
+
     def _port(
-        self, name: str, layout: Layout, labels: tuple[str, ...], limits: tuple[float | None, float | None]
+        self,
+        name: str,
+        layout: Layout,
+        labels: tuple[str, ...],
+        limits: tuple[float, float],
+        padding: float | None = None,
     ) -> Port:
         value = self.model.values[name]
         dtype: Any = str(value.dtype) if str(value.dtype) in DTYPES else "float64"
@@ -398,6 +426,7 @@ class _Backend:
             ciphertexts=labels,
             low=limits[0],
             high=limits[1],
+            padding=padding,
         )
 
     def _report(self, plan: CkksPlan, interface: Interface, layouts: Layouts) -> Report:
@@ -443,6 +472,7 @@ class _Backend:
             precision_bits=precision(context.approximation_error, noise),
             precision_asked=context.precision_bits,
             calibrated=context.calibration is not None,
+            warnings=warnings(context.coverage),
         )
 
 

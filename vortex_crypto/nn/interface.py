@@ -6,8 +6,9 @@ it is used: a hostile server could otherwise make the client allocate, or read p
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,8 +16,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import InvalidInput, MalformedArtefact
-from vortex_crypto.fhe.backends import Needs, backend
+from vortex_crypto.errors import GarbledAnswer, InvalidInput, MalformedArtefact
+from vortex_crypto.fhe.backends import GARBLED, Needs, backend
 from vortex_crypto.fhe.params import Parameters, ParametersLiteral, check
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.layout import Layout
@@ -67,7 +68,9 @@ class Port(BaseModel):
         dtype: of the tensor in the model.
         period: features after which a ciphertext's content repeats.
         ciphertexts: names of the ciphertexts that hold it, in order.
-        low, high: what the elements of an input may be; beyond, the polynomials mean nothing. None for outputs.
+        low, high: what the elements of an input may be, beyond which the polynomials mean nothing; what those of an
+            output can be, beyond which they are garbled. None if unknown.
+        padding: what stands in features of an output that no element sits in; None if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +82,7 @@ class Port(BaseModel):
     ciphertexts: tuple[str, ...] = Field(min_length=1, max_length=MAX_BLOCKS)
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
+    padding: float | None = Field(default=None, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Port:
@@ -114,12 +118,19 @@ class Port(BaseModel):
     def _check_range(self, flat: Array) -> None:
         if self.low is None or self.high is None:
             return
-        least, most = float(flat.min()), float(flat.max())
-        if least < self.low or most > self.high:
+        outside = np.argwhere((flat < self.low) | (flat > self.high))
+        if len(outside):
+            sample, element = outside[0]
             raise InvalidInput(
-                f"input {self.name!r} holds values from {least:.6g} to {most:.6g}; the program was compiled for "
-                f"{self.low:.6g} to {self.high:.6g}. Compile it with calibration data or input_ranges that cover them"
+                f"input {self.name!r}: element {self.index(element)} of sample {sample} is "
+                f"{flat[sample, element]:.6g} (and {len(outside) - 1} more are outside); the program was compiled for "
+                f"{self.low:.6g} to {self.high:.6g}, and means nothing beyond. Scale the data as the network was "
+                "trained on, or compile with calibration data or input_ranges that cover it"
             )
+
+    def index(self, element: int) -> list[int]:
+        """Where an element of one sample is, from its flat index."""
+        return [int(n) for n in np.unravel_index(element, self.sample_shape)] if self.sample_shape else []
 
 
 class _Meta(BaseModel):
@@ -201,7 +212,7 @@ class Interface:
         return vectors
 
     def unpack(self, vectors: Sequence[Array], *, batch: int = 1) -> dict[str, Array]:
-        """Output tensors from decrypted slot vectors, those of each output in order.
+        """Output tensors from decrypted slot vectors, those of each output in order (`nn.answer` says if they can be).
 
         Args:
             vectors: real or complex, [slots] each.
@@ -213,6 +224,23 @@ class Interface:
 
         Raises:
             InvalidInput: another number of vectors, or of slots.
+            GarbledAnswer: a number is beyond what the dtype holds.
+        """
+        results = dict[str, Array]()
+        for port, layout, lanes in self.decrypted(vectors, batch=batch):
+            block, feature = np.divmod(layout.positions, layout.period)
+            flat = lanes[block, feature, :batch].T
+            shape = port.shape if batch == 1 else (batch, *port.sample_shape)
+            results[port.name] = _cast(flat.reshape(shape), np.dtype(port.dtype))
+            if not np.isfinite(results[port.name]).all():
+                raise GarbledAnswer(f"output {port.name!r} has numbers beyond {port.dtype}; {GARBLED}")
+        return results
+
+    def decrypted(self, vectors: Sequence[Array], *, batch: int) -> Iterator[tuple[Port, Layout, Array]]:
+        """Each output with its layout and its ciphertexts' real parts, [ciphertexts, features, lanes].
+
+        Raises:
+            InvalidInput: another number of vectors, or of slots.
         """
         expected = sum(len(port.ciphertexts) for port in self.outputs)
         if not 1 <= batch <= self.lanes:
@@ -221,16 +249,10 @@ class Interface:
             raise InvalidInput(f"{expected} vectors make the outputs, not {len(vectors)}")
         if any(np.shape(vector) != (self.needs.slots,) for vector in vectors):
             raise InvalidInput(f"a decrypted vector has {self.needs.slots} slots")
-        results, start = dict[str, Array](), 0
+        waiting = iter(vectors)
         for port, layout in zip(self.outputs, self.layouts[len(self.inputs) :], strict=True):
-            mine = vectors[start : start + len(port.ciphertexts)]
-            start += len(port.ciphertexts)
-            lanes = np.stack([np.real(v).reshape(self.features, self.lanes)[:, :batch] for v in mine])
-            block, feature = np.divmod(layout.positions, layout.period)
-            flat = lanes[block, feature].T
-            shape = port.shape if batch == 1 else (batch, *port.sample_shape)
-            results[port.name] = _cast(flat.reshape(shape), np.dtype(port.dtype))
-        return results
+            mine = [np.real(vector) for vector in itertools.islice(waiting, len(port.ciphertexts))]
+            yield port, layout, np.stack(mine).reshape(-1, self.features, self.lanes)
 
     def to_artefact(self) -> Artefact:
         """The interface as a "fhe-client" artefact."""
@@ -300,4 +322,5 @@ def _cast(values: Array, dtype: np.dtype[Any]) -> Array:
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(dtype)
+    with np.errstate(over="ignore"):  # the caller refuses infinities
+        return values.astype(dtype)

@@ -14,6 +14,7 @@ from vortex_crypto.fhe.interpret.counts import counts, totals
 from vortex_crypto.fhe.interpret.latency import bootstrap_seconds, table_of
 from vortex_crypto.fhe.plan import CkksPlan
 from vortex_crypto.nn.passes.approximate import Approximation
+from vortex_crypto.nn.passes.ranges import MANY, Coverage
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -36,13 +37,17 @@ class ParametersReport(_Frozen):
 
 
 class ActivationReport(_Frozen):
-    """One approximated function; errors are absolute, in the function's own units (`output_error`: in the outputs')."""
+    """One approximated function; errors are absolute, in the function's own units (`output_error`: in the outputs').
+
+    `margin` is what the range has beyond what calibration saw, over the width of that; on the side where it is less.
+    """
 
     origin: str
     function: str
     low: float
     high: float
     calibrated: tuple[float, float] | None
+    margin: float | None = None
     bound: tuple[float, float]
     degree: int
     depth: int
@@ -109,6 +114,7 @@ class Report(_Frozen):
         noise_error: predicted root mean square error of the outputs from encryption alone.
         precision_bits: -log2 of both together; precision_asked is what was asked.
         calibrated: ranges come from calibration data rather than interval bounds alone.
+        warnings: what calibration does not cover; inputs beyond it give wrong answers.
         bootstrapping: what is bootstrapped; None if nothing is.
     """
 
@@ -134,6 +140,7 @@ class Report(_Frozen):
     precision_asked: float
     calibrated: bool
     bootstrapping: BootstrapReport | None = None
+    warnings: tuple[str, ...] = ()
 
     def __rich__(self) -> Group:
         """Tables for a terminal."""
@@ -187,8 +194,32 @@ def bootstrap_report(plan: CkksPlan) -> BootstrapReport | None:
 
 def activation_report(record: Approximation) -> ActivationReport:
     """The part of an approximation that is for people."""
-    fields = {name: getattr(record, name) for name in ActivationReport.model_fields}
-    return ActivationReport(**fields)
+    fields = {name: getattr(record, name) for name in ActivationReport.model_fields if name != "margin"}
+    return ActivationReport(**fields, margin=_margin(record))
+
+
+def _margin(record: Approximation) -> float | None:
+    """Of the range that is approximated, over what calibration saw; a homogeneous function's lies round zero."""
+    if record.calibrated is None:
+        return None
+    least, most = record.calibrated
+    sides = [least - record.low, record.high - most]
+    return min(sides) / max(most - least, 1e-30)
+
+
+def warnings(found: Coverage | None) -> tuple[str, ...]:
+    """What to tell of calibration data that covers little."""
+    if found is None:
+        return ("no calibration data: ranges are interval bounds, wide in deep networks; typical inputs tighten them",)
+    texts = []
+    if found.samples < MANY:
+        texts.append(f"calibrated on {found.samples} samples; some hundreds show what values there are")
+    if found.left:
+        texts.append(
+            f"{found.left} of {found.held_out} samples leave the ranges that the other half of the calibration data "
+            f"gives, most of them at {found.worst}: as many fresh inputs may get wrong answers; give more samples"
+        )
+    return tuple(texts)
 
 
 def precision(approximation_error: float, noise_error: float) -> float:
@@ -240,8 +271,8 @@ def _summary(report: Report) -> Any:
         table.add_row(name, text)
     if report.dropped:
         table.add_row("left out", ", ".join(report.dropped) + ": the client gets the scores before it")
-    if not report.calibrated:
-        table.add_row("ranges", "interval bounds alone; calibration data would tighten them")
+    for text in report.warnings:
+        table.add_row("[bold yellow]warning[/]", text)
     return table
 
 
@@ -257,13 +288,15 @@ def _activation_table(activations: Sequence[ActivationReport]) -> Any:
     from rich.table import Table
 
     table = Table(title="Activations", title_justify="left")
-    for heading in ("layer", "function", "range", "degree", "levels", "mean error", "largest error", "in the outputs"):
+    headings = ("layer", "function", "range", "margin", "degree", "levels", "mean error", "largest error")
+    for heading in (*headings, "in the outputs"):
         table.add_column(heading)
     for a in activations:
         table.add_row(
             a.origin,
             a.function if len(a.function) < 40 else a.function[:37] + "...",
             f"[{a.low:.3g}, {a.high:.3g}]",
+            "bounds" if a.margin is None else f"{100 * a.margin:.0f} %",
             str(a.degree),
             str(a.depth),
             "exact" if a.exact else f"{a.mean_error:.2g}",

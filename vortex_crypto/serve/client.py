@@ -20,6 +20,7 @@ from vortex_crypto.container import Artefact
 from vortex_crypto.errors import InsecureParameters, InvalidInput, MalformedArtefact
 from vortex_crypto.fhe.backends import KeySet, backend
 from vortex_crypto.fhe.sharing import shared
+from vortex_crypto.nn.answer import check_answer
 from vortex_crypto.nn.interface import Interface
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -79,7 +80,9 @@ class Client:
         """Encrypt one sample, or up to `interface.lanes` along a first axis, of every input."""
         return self._client.encrypt(self._keys.secret, self.interface.pack(inputs))
 
-    def decrypt(self, answer: Artefact, *, batch: int = 1, share: int | None = None) -> dict[str, Array]:
+    def decrypt(
+        self, answer: Artefact, *, batch: int = 1, share: int | None = None, unchecked: bool = False
+    ) -> dict[str, Array]:
         """Decrypt a server's answer on `batch` samples.
 
         Args:
@@ -89,11 +92,15 @@ class Client:
                 chose the inputs among them: bits after the binary point to leave, the rest drowned in noise, as exact
                 decryptions betray the secret key (`fhe.sharing.shared`). Choose it well below the noise's own
                 -log2(`report.noise_error`); each bit between them halves what a number tells.
+            unchecked: return numbers that cannot be the network's answer too, unless they are no numbers.
 
         Raises:
             InvalidInput: there are no such bits.
+            GarbledAnswer: what is decrypted cannot be an answer (`nn.answer`); names the output.
         """
         vectors = self._client.decrypt(self._keys.secret, answer)
+        if not unchecked:
+            check_answer(self.interface, vectors, batch=batch)
         if share is not None:
             vectors = [shared(vector, share) for vector in vectors]
         return self.interface.unpack(vectors, batch=batch)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.errors import ArtefactMismatch, InvalidInput, MalformedArtefact
+from vortex_crypto.errors import ArtefactMismatch, GarbledAnswer, InvalidInput, MalformedArtefact
 from vortex_crypto.fhe.circuit import MAX_LOG_SLOTS, Op, Vector
 from vortex_crypto.fhe.interpret.keys import Keys
 from vortex_crypto.fhe.params import Parameters
@@ -37,6 +37,8 @@ MAX_CIPHERTEXT_BYTES = 16 << 30
 """Of the inputs and outputs of a program together; a client makes no more, whatever a server says."""
 MAX_BOOTSTRAP_KEYS = 80
 """Keys at the top of the chain that a client makes besides a program's own, if it bootstraps."""
+NOISE_MARGIN = 16.0
+"""What must be noise alone, and is this many times what is foreseen as the worst, is no noise."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Needs:
         keys: switching keys with the highest level each is used at.
         inputs: names and levels, in the order of the vectors to encrypt.
         outputs: names and levels, in the order of the vectors decrypted.
+        worst: the largest error that the noise model foresees in each output, in its own units; () if unknown.
     """
 
     program: str
@@ -105,6 +108,7 @@ class Needs:
     keys: Keys
     inputs: tuple[tuple[str, int], ...]
     outputs: tuple[tuple[str, int], ...]
+    worst: tuple[float, ...] = field(default=(), compare=False)
 
     def fitting(self, parameters: Parameters, capabilities: Capabilities) -> Needs:
         """These needs, if those parameters can meet them, and a client's memory too: a server wrote them.
@@ -148,6 +152,7 @@ class Needs:
             **({"encapsulation": True} if self.keys.encapsulation else {}),
             "inputs": [list(item) for item in self.inputs],
             "outputs": [list(item) for item in self.outputs],
+            **({"worst": list(self.worst)} if self.worst else {}),
         }
 
     @classmethod
@@ -167,13 +172,16 @@ class Needs:
                 tuple((str(name), _natural(level)) for name, level in meta[k]) for k in ("inputs", "outputs")
             )
             slots, program, complex_values = _natural(meta["slots"]), str(meta["program"]), bool(meta["complex"])
+            worst = tuple(map(_size, meta.get("worst", ())))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedArtefact(f"a client's needs cannot be read: {type(error).__name__} ({error})") from error
         turned = max(slots, 1 << MAX_LOG_SLOTS) if encapsulation else slots
         if slots < 1 or slots & (slots - 1) or not all(0 < step < turned for step in rotations):
             raise MalformedArtefact(f"a client's needs name {slots} slots and rotations {sorted(rotations)}")
+        if worst and len(worst) != len(outputs):
+            raise MalformedArtefact(f"a client's needs name {len(outputs)} outputs and errors of {len(worst)}")
         keys = Keys(rotations, product, conjugation, encapsulation)
-        return cls(program, slots, complex_values, keys, inputs, outputs)
+        return cls(program, slots, complex_values, keys, inputs, outputs, worst)
 
 
 @dataclass(frozen=True)
@@ -262,6 +270,37 @@ def checked_vectors(vectors: Sequence[Vector], needs: Needs) -> list[Vector]:
     return checked
 
 
+def checked_results(vectors: Sequence[Vector], needs: Needs) -> list[Vector]:
+    """Decrypted outputs, real where the needs say so, if they can be what the program gives.
+
+    Raises:
+        GarbledAnswer: one is not finite, or has imaginary parts far beyond the noise where it should be real; names it.
+    """
+    import numpy as np
+
+    checked = []
+    for number, ((name, _), vector) in enumerate(zip(needs.outputs, vectors, strict=True)):
+        if not np.isfinite(vector).all():
+            raise GarbledAnswer(f"output {name!r} decrypts to infinities or NaN; {GARBLED}")
+        if not needs.complex_values and np.iscomplexobj(vector):
+            largest = float(np.abs(vector.imag).max())
+            if needs.worst and largest > NOISE_MARGIN * needs.worst[number]:
+                raise GarbledAnswer(
+                    f"output {name!r} is real and decrypts to imaginary parts up to {largest:.3g}, where the noise has "
+                    f"at most {needs.worst[number]:.3g}; {GARBLED}"
+                )
+            vector = vector.real
+        checked.append(vector)
+    return checked
+
+
+GARBLED = (
+    "the answer is garbled. Most often some value inside the program left the range that it was compiled for, on an "
+    "input unlike the calibration data; a damaged ciphertext looks the same. Compile with calibration data that holds "
+    "such inputs"
+)
+
+
 def ciphertexts_of(
     needs: Needs, role: str, arrays: Sequence[Array], meta: Mapping[str, Any], *, insecure: bool
 ) -> Artefact:
@@ -292,6 +331,12 @@ def checked_ciphertexts(artefact: Artefact, needs: Needs, role: str, name: str) 
     if set(artefact.arrays) != {str(n) for n in range(len(wanted))}:
         raise MalformedArtefact(f"{len(wanted)} ciphertexts are needed; there are sections {sorted(artefact.arrays)}")
     return [(label, level, artefact.arrays[str(n)]) for n, (label, level) in enumerate(wanted)]
+
+
+def _size(value: Any) -> float:
+    if type(value) is not float or not 0 <= value < 1e300:
+        raise ValueError(f"{value!r} is no size of an error")
+    return value
 
 
 def _natural(value: Any) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.fhe.backends import KeySet, Needs, checked_vectors, ciphertexts_of
+from vortex_crypto.fhe.backends import KeySet, Needs, checked_results, checked_vectors, ciphertexts_of
 from vortex_crypto.fhe.backends.openfhe import (
     NAME,
     check_meta,
@@ -73,9 +73,9 @@ class OpenfheClient:
         found = loaded_ciphertexts(context, needs, "output", ciphertexts, secret.meta["key"])
         for ciphertext, (_, level) in zip(found.values(), needs.outputs, strict=True):
             read = np.asarray(context.context.Decrypt(ciphertext, key).GetCKKSPackedValue(), np.complex128)
-            slots = read.reshape(-1, needs.slots).mean(axis=0) * (context.unit / float(self.parameters.scale(level)))
-            results.append(slots if needs.complex_values else slots.real)
-        return results
+            slots = read.reshape(-1, needs.slots).mean(axis=0)
+            results.append(slots * (context.unit / float(self.parameters.scale(level))))
+        return checked_results(results, needs)
 
     def _secret_key(self, artefact: Artefact) -> Any:
         check_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)

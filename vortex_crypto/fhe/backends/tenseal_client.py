@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.fhe.backends import KeySet, Needs, checked_vectors, ciphertexts_of
+from vortex_crypto.fhe.backends import KeySet, Needs, checked_results, checked_vectors, ciphertexts_of
 from vortex_crypto.fhe.backends.tenseal import (
     Context,
     checked_meta,
@@ -73,7 +73,7 @@ class TensealClient:
             decryptor.decrypt(ciphertext, plaintext)
             decode = context.encoder.decode_complex if needs.complex_values else context.encoder.decode_double
             results.append(np.asarray(decode(plaintext)).reshape(-1, needs.slots).mean(axis=0))
-        return results
+        return checked_results(results, needs)
 
     def _secret_key(self, artefact: Artefact) -> Any:
         checked_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)

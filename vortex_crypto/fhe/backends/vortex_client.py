@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.fhe.backends import KeySet, Needs, checked_ciphertexts, checked_vectors, ciphertexts_of
+from vortex_crypto.fhe.backends import (
+    KeySet,
+    Needs,
+    checked_ciphertexts,
+    checked_results,
+    checked_vectors,
+    ciphertexts_of,
+)
 from vortex_crypto.fhe.backends.vortex import (
     NAME,
     TO_DENSE,
@@ -79,9 +86,8 @@ class VortexClient:
         for name, level, array in checked_ciphertexts(ciphertexts, needs, "output", NAME):
             check_key(ciphertexts, secret.meta["key"])
             ciphertext = storage.ciphertext(self._context, array, level, f"output {name!r}")
-            slots = encryptor.decrypt(key, ciphertext, needs.slots)
-            results.append(slots if needs.complex_values else slots.real)
-        return results
+            results.append(encryptor.decrypt(key, ciphertext, needs.slots))
+        return checked_results(results, needs)
 
     def _secret_key(self, artefact: Artefact) -> SecretKey:
         check_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)

@@ -73,8 +73,9 @@ def _size(circuit: Circuit, i: Instruction, args: list[Vector]) -> Vector:
 def _product(circuit: Circuit, row: tuple[tuple[tuple[int, object], ...], ...], args: list[Vector]) -> Vector:
     total: Vector = np.zeros(circuit.slots)
     for size, block in zip(args, row, strict=True):
+        turned = clear.Turned(size)
         for k, plain in block:
-            total = total + np.abs(circuit.vector(plain)) * np.roll(size, -k)  # type: ignore[arg-type]
+            total = total + np.abs(circuit.vector(plain)) * turned[k]  # type: ignore[arg-type]
     return total
 
 

@@ -87,6 +87,19 @@ def _input(circuit: Circuit, name: str, inputs: Mapping[str, Vector]) -> Vector:
 def _product(circuit: Circuit, row: tuple[tuple[tuple[int, object], ...], ...], args: list[Vector]) -> Vector:
     total: Vector = np.zeros(circuit.slots)
     for x, block in zip(args, row, strict=True):
+        turned = Turned(x)
         for k, plain in block:
-            total = total + circuit.vector(plain) * np.roll(x, -k)  # type: ignore[arg-type]
+            total = total + circuit.vector(plain) * turned[k]  # type: ignore[arg-type]
     return total
+
+
+class Turned:
+    """A vector's rotations, each of them a view."""
+
+    def __init__(self, vector: Vector) -> None:
+        self._size, self._twice = vector.size, np.concatenate([vector, vector])
+
+    def __getitem__(self, step: int) -> Vector:
+        """y[i] = x[(i + step) mod n], for step in [0, n)."""
+        result: Vector = self._twice[step : step + self._size]
+        return result

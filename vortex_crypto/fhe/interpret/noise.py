@@ -280,10 +280,13 @@ def _transform(
     chosen = native(body, circuit.slots, circuit.steps)
     switched = model.switch(state.level, float(before)) * math.sqrt(_longest(chosen.babies))
     variance: Vector = np.zeros(circuit.slots)
+    babies = clear.Turned(switched**2)
     for x, block in zip(args, body.blocks[row], strict=True):
+        operand = clear.Turned(np.abs(x) ** 2 * rounding**2)
         for k, plain in block:
-            variance += np.abs(circuit.vector(plain)) ** 2 * (np.roll(switched, -k) ** 2 if k else 0.0)
-            variance += np.abs(np.roll(x, -k)) ** 2 * rounding**2
+            if k:
+                variance += np.abs(circuit.vector(plain)) ** 2 * babies[k]
+            variance += operand[k]
     giants = len(chosen.giants[row])
     result: Vector = np.sqrt(variance + giants * model.switch(state.level, float(after)) ** 2)
     return result

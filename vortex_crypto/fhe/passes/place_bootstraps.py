@@ -20,7 +20,7 @@ import numpy as np
 from vortex_crypto.errors import OutOfLevels
 from vortex_crypto.fhe.circuit import MAX_LOG_BOUND, Bootstrap, Circuit, Op, Vector
 from vortex_crypto.fhe.passes.expand import copied, copy_of, finished
-from vortex_crypto.fhe.passes.lower import depth, levels_taken
+from vortex_crypto.fhe.passes.lower import levels_taken
 
 BIT_PRICE = 0.01
 """A bit of an operand's bound against a bootstrap: of cuts alike in all else, the most precise one."""
@@ -164,11 +164,37 @@ def _cut_wires(circuit: Circuit, cuts: Sequence[int]) -> list[tuple[int, int]]:
 
 def _without_idle(circuit: Circuit, terms: Terms, chosen: list[tuple[int, int]]) -> list[tuple[int, int]]:
     kept = list(chosen)
+    taken = [0 if i.op in (Op.INPUT, Op.BOOTSTRAP) else levels_taken(i) for i in circuit.instructions]
     for each in reversed(chosen):
         fewer = [other for other in kept if other != each]
-        if depth(insert(circuit, terms, {other: terms.log_bound(other[1]) for other in fewer})) <= terms.levels:
+        if _deepest(circuit, terms, taken, fewer) <= terms.levels:
             kept = fewer
     return kept
+
+
+def _deepest(circuit: Circuit, terms: Terms, taken: Sequence[int], at: Sequence[tuple[int, int]]) -> int:
+    """`lower.depth` of the circuit with those bootstraps, without writing it.
+
+    Args:
+        taken: levels that each instruction takes.
+    """
+    due: dict[int, list[int]] = {}
+    for number, wire in at:
+        due.setdefault(number, []).append(wire)
+    depths, waiting = [0] * circuit.wires, set[int]()
+    deepest = 0
+    for number, i in enumerate(circuit.instructions):
+        waiting.update(due.get(number, ()))
+        for wire in waiting.intersection(i.args) if waiting else ():
+            deepest = max(deepest, depths[wire] + terms.extra(wire))
+            depths[wire] = 0
+            waiting.remove(wire)
+        begin = max((depths[wire] for wire in i.args), default=0)
+        after = 0 if i.op in (Op.INPUT, Op.BOOTSTRAP) else begin + taken[number]
+        deepest = max(deepest, after)
+        for wire in i.outs:
+            depths[wire] = after
+    return deepest
 
 
 def affordable(circuit: Circuit, spare_bits: int) -> Circuit:

@@ -30,7 +30,7 @@ from vortex_crypto.nn.passes.arithmetic import (
     evaluate,
     function_of,
 )
-from vortex_crypto.nn.passes.fit import chebyshev_fit, errors, exact_chebyshev, is_homogeneous
+from vortex_crypto.nn.passes.fit import Fit, errors, exact_chebyshev, is_homogeneous
 from vortex_crypto.nn.passes.ranges import ValueRange
 
 MAX_DEPTH = 10
@@ -145,6 +145,12 @@ class _Activation:
         """The largest degree of that depth."""
         return self.polynomial.size - 1 if self.polynomial is not None else (1 << depth) - 1
 
+    @functools.cached_property
+    def fit(self) -> Fit:
+        """Its polynomials of least squares where the samples lie."""
+        u = ((self.x - self.centre) / self.radius).ravel()
+        return Fit.of(self.on_unit, u[:: -(-u.size // _FIT_SAMPLES)])
+
     def on_unit(self, u: Array) -> Array:
         """The function of the new variable (for a homogeneous one, of any element's)."""
         if self.homogeneous:
@@ -220,9 +226,7 @@ class _Activation:
     def _coefficients(self, degree: int) -> Array:
         if self.polynomial is not None:
             return self.polynomial
-        u = ((self.x - self.centre) / self.radius).ravel()
-        step = -(-u.size // _FIT_SAMPLES)
-        return chebyshev_fit(self.on_unit, degree, u[::step])
+        return self.fit.coefficients(degree)
 
     def _output_error(self, degree: int) -> float:
         if self.polynomial is not None:

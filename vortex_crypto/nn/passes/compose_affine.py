@@ -73,20 +73,22 @@ class _Composition:
         terms: dict[str, Sparse] = {}
         bias, origin = np.array(op.bias, dtype=np.float64), list[str]()
         for matrix, name in zip(op.maps, node.inputs, strict=True):
-            inner = self._operand(name, matrix)
+            inner, products = self._operand(name, matrix)
             bias = bias + matrix @ inner.bias
             origin += inner.origin
-            for source, part in inner.terms.items():
-                product = sp.csr_array(matrix @ part)
+            for source, product in products.items():
                 terms[source] = sp.csr_array(terms[source] + product) if source in terms else product
         return _Linear(_pruned(terms), bias, tuple(dict.fromkeys([*origin, node.origin])))
 
-    def _operand(self, name: str, matrix: Sparse) -> _Linear:
+    def _operand(self, name: str, matrix: Sparse) -> tuple[_Linear, dict[str, Sparse]]:
+        """What the matrix reads, and its products with the terms of that."""
         inner = self.linear[name]
-        grown = sum((matrix @ part).nnz for part in inner.terms.values())
+        products = {source: sp.csr_array(matrix @ part) for source, part in inner.terms.items()}
+        grown = sum(product.nnz for product in products.values())
         if grown > MAX_GROWTH * (matrix.nnz + sum(part.nnz for part in inner.terms.values())):
             self._materialised(name)
-        return self.linear[name]
+            inner, products = self.linear[name], {name: sp.csr_array(matrix, copy=True)}
+        return inner, products
 
     def _materialised(self, name: str) -> str:
         linear = self.linear[name]

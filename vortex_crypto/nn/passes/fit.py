@@ -8,10 +8,13 @@ equal weight always stays, which keeps the polynomial in hand where calibration 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import sympy
 from numpy.polynomial import chebyshev
+from scipy.fft import dct
+from scipy.linalg import solve
 
 from vortex_crypto.nn.forms import X
 from vortex_crypto.nn.ir import Array
@@ -27,18 +30,43 @@ def chebyshev_fit(function: Callable[[Array], Array], degree: int, samples: Arra
         function: from an array of [-1, 1] to finite numbers.
         samples: where the values lie, any shape, clipped to [-1, 1]; None for equal weights.
     """
-    nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    weights = np.full(_NODES, 1.0 / _NODES)
-    if samples is not None:
-        angle = np.arccos(np.clip(np.ravel(samples), -1.0, 1.0))
-        cells = np.clip((angle * (_NODES / np.pi)).astype(np.int64), 0, _NODES - 1)
-        density = np.bincount(cells, minlength=_NODES) / cells.size
-        weights = (1.0 - FLOOR) * density + FLOOR * weights
-    roots = np.sqrt(weights)[:, None]
-    basis = chebyshev.chebvander(nodes, degree)
-    solution: Array = np.linalg.lstsq(roots * basis, roots[:, 0] * function(nodes), rcond=None)[0]
-    largest = np.abs(solution).max(initial=0.0)
-    return np.where(np.abs(solution) > 1e-13 * largest, solution, 0.0)
+    return Fit.of(function, samples).coefficients(degree)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The least-squares polynomials of all degrees for one function and one set of weights.
+
+    As T_i T_j = (T_{i+j} + T_{|i-j|}) / 2, the normal equations of every degree come from two cosine transforms: the
+    weights' moments, and those of the weighted function. `FLOOR` keeps their condition below 2 (degree + 1) / FLOOR.
+
+    Attributes:
+        moments: sum of weight T_k over the nodes, [nodes].
+        projections: sum of weight function T_k.
+    """
+
+    moments: Array
+    projections: Array
+
+    @classmethod
+    def of(cls, function: Callable[[Array], Array], samples: Array | None) -> Fit:
+        """Weigh the nodes by where the samples lie (arguments as `chebyshev_fit`'s)."""
+        nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+        weights = np.full(_NODES, 1.0 / _NODES)
+        if samples is not None:
+            angle = np.arccos(np.clip(np.ravel(samples), -1.0, 1.0))
+            cells = np.clip((angle * (_NODES / np.pi)).astype(np.int64), 0, _NODES - 1)
+            density = np.bincount(cells, minlength=_NODES) / cells.size
+            weights = (1.0 - FLOOR) * density + FLOOR * weights
+        return cls(dct(weights) / 2, dct(weights * function(nodes)) / 2)
+
+    def coefficients(self, degree: int) -> Array:
+        """Coefficients [degree + 1]; those too small to matter are zero."""
+        k = np.arange(degree + 1)
+        gram = (self.moments[k[:, None] + k] + self.moments[np.abs(k[:, None] - k)]) / 2
+        solution: Array = solve(gram, self.projections[: degree + 1], assume_a="pos")
+        largest = np.abs(solution).max(initial=0.0)
+        return np.where(np.abs(solution) > 1e-13 * largest, solution, 0.0)
 
 
 def exact_chebyshev(expression: sympy.Expr, centre: float, radius: float) -> Array | None:

@@ -17,6 +17,7 @@ import numpy as np
 from vortex_crypto.errors import InvalidInput
 from vortex_crypto.nn.ir import Array, Graph, Range
 from vortex_crypto.nn.passes.arithmetic import AffineOp, ElementwiseOp, PolynomialOp, ProductOp, function_of
+from vortex_crypto.nn.passes.fit import is_homogeneous
 
 MARGIN = 0.1
 """Part of the calibrated width that is added on either side."""
@@ -28,6 +29,11 @@ INPUT_MARGIN = 0.25
 """Part of its calibrated width by which an input's range is widened on either side."""
 MANY = 64
 """Samples from which on the hull is believed."""
+ANSWER_MARGIN = 1.0
+"""Part of its calibrated width by which an output's range is widened on either side before an answer is refused."""
+BOUND_MARGIN = 0.25
+"""The same of what interval arithmetic bounds, where there are fewer samples than `MANY`."""
+LEAST_HELD_OUT = 8
 _GRID = 257
 _CHUNK = 1 << 14
 _LIMIT = 1e30
@@ -79,6 +85,63 @@ def ranges(
         found[name] = ValueRange(used, bound, calibrated)
         graph.values[name] = replace(graph.values[name], range=Range(*used.hull))
     return found
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How well calibration covers what it did not see: ranges found from one half of it, held against the other.
+
+    Attributes:
+        samples: of the calibration data.
+        held_out: samples of the second half; 0 if there are too few to say.
+        left: how many of them leave the range of some function's operand. What is approximated in the end is the
+            range of all samples, which covers more.
+        worst: the node most of them leave, or "".
+    """
+
+    samples: int
+    held_out: int
+    left: int
+    worst: str
+
+
+def coverage(graph: Graph, values: Mapping[str, Array], known: Mapping[str, ValueRange]) -> Coverage:
+    """Hold the ranges that every other calibration sample gives against the samples between them.
+
+    Args:
+        values: all values on the calibration samples, as for `ranges`, which gave `known`.
+    """
+    samples = len(next(iter(values.values())))
+    if samples < 2 * LEAST_HELD_OUT:
+        return Coverage(samples, 0, 0, "")
+    outside: dict[str, Array] = {}
+    for node in graph.nodes():
+        if not isinstance(node.op, ElementwiseOp):
+            continue
+        name = node.inputs[0]
+        used, rest = _widened(values[name][::2], known[name].bound), values[name][1::2]
+        low, high = used.low, used.high
+        if is_homogeneous(node.op.expression):  # approximated as far to one side of zero as to the other
+            high = np.maximum(np.abs(low), np.abs(high))
+            low = -high
+        outside[node.origin] = np.any((rest < low) | (rest > high), axis=1)
+    left = np.any(list(outside.values()) or np.zeros((1, samples // 2), np.bool_), axis=0)
+    worst = max(outside, key=lambda origin: int(outside[origin].sum()), default="")
+    return Coverage(samples, samples // 2, int(left.sum()), worst if left.any() else "")
+
+
+def answer_interval(known: ValueRange, samples: int) -> tuple[float, float]:
+    """Where an output's elements lie, with so much room that what is outside is no answer.
+
+    Args:
+        known: of the output.
+        samples: that `known` was calibrated on; 0 for none.
+    """
+    if known.calibrated is None or samples < MANY:
+        (low, high), margin = known.bound.hull, BOUND_MARGIN
+        return low - margin * (high - low), high + margin * (high - low)
+    room = ANSWER_MARGIN * (known.calibrated[1] - known.calibrated[0])
+    return known.used.hull[0] - room, known.used.hull[1] + room
 
 
 def input_intervals(
