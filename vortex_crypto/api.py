@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Source = str | os.PathLike[str]
-Stage = Callable[[str], None]
+Stage = Callable[[str, float], None]
 Visibility = Literal["public", "private"]
 InputVisibility = Literal["public", "private", "hashed"]
 
@@ -136,7 +136,7 @@ def compile(  # the product's own verb, which only this module's globals shadow
         batch: samples a ciphertext must have room for.
         drop_tail: leave a final Softmax or ArgMax to the client.
         insecure: accept parameters below 128 bits and mark everything made with them.
-        progress: called with the name of each stage.
+        progress: called with the name of each stage and the fraction of the whole that is done.
         explain: called with the name of each pass and the graph it made.
 
     Raises:
@@ -186,7 +186,7 @@ def compile_zk(
         inputs: "public", so that the verifier knows what the outputs belong to; "hashed", the same by one digest that
             verifiers recompute, so that contracts take one number for any input; or "private".
         drop_tail: leave a final Softmax or ArgMax to whoever reads the outputs.
-        progress: called with the name of each stage.
+        progress: called with the name of each stage and the fraction of the whole that is done.
 
     Raises:
         InvalidModel, UnsupportedOp, ShapeMismatch: the model; the text names the node.
@@ -224,6 +224,7 @@ def plan(
     *,
     backends: tuple[str, ...] = ("vortex", "tenseal"),
     precision_bits: float | None = None,
+    progress: Stage | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """What encrypted inference on each back end, and proofs with public and with private weights, would cost.
@@ -234,15 +235,23 @@ def plan(
     if precision_bits is not None:
         options["precision_bits"] = precision_bits
 
-    def encrypted(name: str) -> dict[str, Any]:
-        return _costs(compile(model, backend=name, **options).report)
-
-    def proved(weights: Visibility) -> dict[str, Any]:
-        return _zk_costs(compile_zk(model, weights=weights, **options))
-
-    rows = [_attempt("fhe", name, partial(encrypted, name)) for name in backends]
     visibilities: tuple[Visibility, ...] = ("public", "private")
-    return rows + [_attempt("zk", f"{weights} weights", partial(proved, weights)) for weights in visibilities]
+    targets = len(backends) + len(visibilities)
+
+    def telling(number: int) -> Stage | None:
+        return progress and (lambda stage, done: progress(stage, (number + done) / targets))
+
+    def encrypted(number: int, name: str) -> dict[str, Any]:
+        return _costs(compile(model, backend=name, progress=telling(number), **options).report)
+
+    def proved(number: int, weights: Visibility) -> dict[str, Any]:
+        return _zk_costs(compile_zk(model, weights=weights, progress=telling(number), **options))
+
+    rows = [_attempt("fhe", name, partial(encrypted, number, name)) for number, name in enumerate(backends)]
+    return rows + [
+        _attempt("zk", f"{weights} weights", partial(proved, number, weights))
+        for number, weights in enumerate(visibilities, len(backends))
+    ]
 
 
 def _attempt(target: str, variant: str, costs: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -129,19 +129,22 @@ def test_a_softmax_at_the_end_is_dropped_on_request() -> None:
 
 
 def test_progress_and_explain_see_every_pass(program: FheProgram) -> None:
-    graph, stages, seen = NETWORKS["perceptron"], list[str](), list[str]()
+    graph, told, seen = NETWORKS["perceptron"], list[tuple[str, float]](), list[str]()
     compile_fhe(
         graph,
         input_ranges={"x": (-1, 1)},
         precision_bits=5,
         backend="clear",
-        progress=stages.append,
+        progress=lambda *each: told.append(each),
         explain=lambda name, after: seen.append(name),
     )
     names = [name for name, _ in PIPELINES["fhe"]]
     assert seen == names
-    assert stages[: len(names)] == names
-    assert {"choose_layouts", "lower", "plan"} <= set(stages)
+    stages, fractions = [stage for stage, _ in told], [done for _, done in told]
+    assert list(dict.fromkeys(stages)) == [*dict.fromkeys(names), "choose_layouts", "lower", "plan"]
+    assert fractions == sorted(fractions), "never back"
+    assert fractions[0] == 0
+    assert 0.5 < fractions[-1] <= 1
 
 
 def test_a_batch_that_does_not_fit_is_refused_or_given_room() -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from vortex_crypto import api, container
-from vortex_crypto.cli.console import Insecure, Json, emit, out, progress, size
+from vortex_crypto.cli.console import Insecure, Json, emit, out, progress, size, stages
 from vortex_crypto.errors import InvalidInput
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The trained network.")]
@@ -116,7 +116,7 @@ def _compile_fhe(
             backend=backend,
             batch=batch,
             insecure=insecure,
-            progress=lambda stage: report(0, 0, stage),
+            progress=stages(report),
             explain=(lambda name, graph: shown.append(f"after {name}\n{graph.to_text()}")) if explain else None,
         )
     written = program.save(target)
@@ -139,7 +139,7 @@ def _compile_zk(
             **common.options(),
             weights="private" if private_weights else "public",
             inputs=inputs,
-            progress=lambda stage: report(0, 0, stage),
+            progress=stages(report),
         )
     count = container.write(target, program.to_artefact(), secret=private_weights)
     facts = {**program.report(), "program": program.hash, "weights": "private" if private_weights else "public"}
@@ -159,7 +159,7 @@ def plan(
     """What each target would cost, before spending anything."""
     with progress("planning") as report:
         common = Common(model, calibration, parse_ranges(ranges), precision, drop_tail)
-        rows = api.plan(model, **common.options(), progress=lambda stage: report(0, 0, stage))
+        rows = api.plan(model, **common.options(), progress=stages(report))
     if as_json:
         emit({"targets": rows}, as_json=True, title="")
     else:

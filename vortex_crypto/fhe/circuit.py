@@ -297,7 +297,7 @@ class Circuit:
     def vector(self, plain: Plain) -> Vector:
         """A plaintext operand at full length [slots], float64 or complex128."""
         value = self.constants[plain.index] if isinstance(plain, Constant) else np.asarray([plain])
-        return np.tile(value, self.slots // value.size)
+        return value if value.size == self.slots else np.tile(value, self.slots // value.size)
 
     def periodic(self, plain: Plain) -> Vector:
         """A plaintext operand at its stored length, which divides `slots`."""

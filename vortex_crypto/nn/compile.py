@@ -54,15 +54,38 @@ FIT_SAMPLES = 512
 SYNTHETIC_SAMPLES = 64
 ANSWER_ROOM = 64
 """Times the mean error asked for: how far beyond its range an output may be before it is refused."""
-JUDGED_PRODUCTS, LEAST_JUDGED = 1 << 27, 16
+JUDGED_PRODUCTS, LEAST_JUDGED = 1 << 28, 16
 """Products of one run on the samples that polynomials are judged by, and the fewest samples."""
 LEAST_NOISE_BITS = 18
 """A scale of fewer bits above the precision drowns in the noise of any ring."""
 MAX_SLOTS = 1 << 14
 """Of the first lowering; the planner's ring degree decides in the end."""
 
-Progress = Callable[[str], None]
-"""Called with the name of each stage as it begins."""
+Progress = Callable[[str, float], None]
+"""Called with the stage and the fraction of the whole that is done."""
+SHARES = {
+    "fuse_elementwise": 2, "compose_affine": 4, "ranges": 4, "approximate": 30, "choose_layouts": 13, "lower": 8,
+    "plan": 35,
+}  # fmt: skip
+"""Percent of the time that stages of deep networks take; the other passes take none to speak of."""
+
+
+class _Stages:
+    """Tells how far a compilation is: never back, though networks that need a larger ring are lowered again."""
+
+    def __init__(self, tell: Progress | None) -> None:
+        self._tell = tell or (lambda stage, fraction: None)
+        self._name, self._begun, self._share, self._told = "", 0.0, 0.0, 0.0
+
+    def __call__(self, name: str) -> None:
+        """A stage begins."""
+        self._name, self._begun, self._share = name, self._begun + self._share, SHARES.get(name, 0) / 100
+        self.part(0.0)
+
+    def part(self, done: float) -> None:
+        """So much of the stage is done."""
+        self._told = min(max(self._begun + self._share * done, self._told), 1.0)
+        self._tell(self._name, self._told)
 
 
 @dataclass
@@ -73,6 +96,7 @@ class Context:
     given_ranges: Mapping[str, tuple[float, float]] | None
     precision_bits: float
     allow_drop: bool
+    part: Callable[[float], None] = lambda done: None
     dropped: tuple[str, ...] = ()
     input_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     samples: dict[str, Array] = field(default_factory=dict)
@@ -123,7 +147,7 @@ def _ranges(graph: Graph, context: Context) -> Graph:
 def _approximate(graph: Graph, context: Context) -> Graph:
     target = APPROXIMATION_SHARE * 2.0**-context.precision_bits
     samples = _affordable(graph, context.samples)
-    result, context.approximations = approximate(graph, context.ranges, samples, target=target)
+    result, context.approximations = approximate(graph, context.ranges, samples, target=target, progress=context.part)
     exact, rounded = evaluate(graph, samples), evaluate(result, samples)
     pairs = zip(graph.outputs, result.outputs, strict=True)
     context.approximation_error = max(float(np.abs(exact[a] - rounded[b]).mean()) for a, b in pairs)
@@ -244,7 +268,7 @@ def compile_fhe(
         drop_tail: leave out a final Softmax or ArgMax; the report names it.
         bootstraps: parameter sets to compile for, bootstrapping where their levels end; () for never. None for those of
             the back end, where it cannot be done without.
-        progress: called with the name of each stage.
+        progress: called with each stage's name and the fraction that is done.
         explain: called with each pass's name and the graph after it.
 
     Raises:
@@ -256,16 +280,16 @@ def compile_fhe(
         raise InvalidInput(f"a precision of {precision_bits} bits cannot be aimed at; say a number above 0")
     if batch is not None and batch < 1:
         raise InvalidInput(f"a batch of {batch} samples; 1 is the least")
-    context = Context(calibration, input_ranges, precision_bits, drop_tail)
-    report_stage = progress or (lambda stage: None)
+    stages = _Stages(progress)
+    context = Context(calibration, input_ranges, precision_bits, drop_tail, stages.part)
     model = graph
     for name, run in PIPELINES["fhe"]:
-        report_stage(name)
+        stages(name)
         graph = run(graph, context)
         graph.verify()
         if explain is not None:
             explain(name, graph)
-    return _Backend(model, graph, context, backend, insecure, bootstraps, report_stage).program(batch)
+    return _Backend(model, graph, context, backend, insecure, bootstraps, stages).program(batch)
 
 
 Planned = tuple[CkksPlan, Lowered, Layouts]
@@ -282,7 +306,7 @@ class _Backend:
         backend: str,
         insecure: bool,
         bootstraps: Sequence[BootstrapSet] | None,
-        stage: Progress,
+        stage: _Stages,
     ) -> None:
         self.model, self.graph, self.context = model, graph, context
         self.backend, self.insecure, self.bootstraps, self.stage = backend, insecure, bootstraps, stage
@@ -355,7 +379,7 @@ class _Backend:
 
     def _planned(self, slots: int, bootstraps: Sequence[BootstrapSet]) -> Planned:
         self.stage("choose_layouts")
-        layouts = choose_layouts(self.graph, slots)
+        layouts = choose_layouts(self.graph, slots, progress=self.stage.part)
         self.stage("lower")
         bounds = {name: max(abs(low), abs(high), 1e-6) for name, (low, high) in self.context.input_ranges.items()}
         lowered = lower(self.graph, layouts, slots, bounds, self.context.outputs)

@@ -44,8 +44,10 @@ SYNTHETIC_SAMPLES = 64
 
 Visibility = Literal["public", "private"]
 
-Progress = Callable[[str], None]
-"""Called with the name of each stage as it begins."""
+Progress = Callable[[str, float], None]
+"""Called with the name of each stage as it begins and the fraction of the whole that is done."""
+PASSES_SHARE, QUANTIZED_SHARE = 0.1, 0.3
+"""What is done after the passes, and after quantisation; the rest is writing constraints."""
 
 PIPELINE: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("fold_constants", fold_constants),
@@ -217,23 +219,23 @@ def compile_zk(
         inputs: "public", so that the verifier knows what the output belongs to; "hashed", the same by one digest, which
             verifiers recompute from the inputs they know; or "private".
         drop_tail: leave out a final Softmax or ArgMax.
-        progress: called with the name of each stage.
+        progress: called with the name of each stage and the fraction of the whole that is done.
 
     Raises:
         UnsupportedOp: an operator that integers cannot express; names the node and the remedy.
         InvalidInput: neither calibration nor ranges for an input, or data that does not fit.
     """
-    stage = progress or (lambda name: None)
+    stage = progress or (lambda name, done: None)
     if drop_tail:
         graph, _ = drop_tail_pass(graph, allowed=True)
-    for name, run in PIPELINE:
-        stage(name)
+    for number, (name, run) in enumerate(PIPELINE):
+        stage(name, PASSES_SHARE * number / len(PIPELINE))
         graph = run(graph)
         graph.verify()
     ranges = input_intervals(graph, calibration, input_ranges)
-    stage("quantize")
+    stage("quantize", PASSES_SHARE)
     network = quantize(graph, _samples(graph, calibration, ranges), ranges, precision_bits=precision_bits)
-    stage("lower")
+    stage("lower", QUANTIZED_SHARE)
     lowered: LoweredZk = lower_zk(network, private_weights=weights == "private", inputs=inputs)
     circuit = lowered.program.r1cs
     reading = _interface(circuit.circuit_digest, network, inputs, bool(lowered.weights)).reading

@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -78,7 +81,12 @@ class Approximation:
 
 
 def approximate(
-    graph: Graph, known: Mapping[str, ValueRange], samples: Mapping[str, Array], *, target: float
+    graph: Graph,
+    known: Mapping[str, ValueRange],
+    samples: Mapping[str, Array],
+    *,
+    target: float,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> tuple[Graph, tuple[Approximation, ...]]:
     """The graph with a polynomial for each elementwise function, and what was done.
 
@@ -86,6 +94,7 @@ def approximate(
         known: of every value, from `ranges`.
         samples: inputs to judge by, (batch, size) each.
         target: mean absolute error the approximations together may cause in the outputs.
+        progress: called with the fraction that is done.
 
     Raises:
         ParameterRefused: reason "precision": no depth up to `MAX_DEPTH` reaches the target.
@@ -95,7 +104,7 @@ def approximate(
     activations = [
         _Activation(graph, node, known, exact) for node in graph.nodes() if isinstance(node.op, ElementwiseOp)
     ]
-    chosen = _search(graph, activations, exact, target)
+    chosen = _search(graph, activations, exact, target, progress)
     records = tuple(activation.record(degree) for activation, degree in zip(activations, chosen, strict=True))
     return replaced(graph, records), records
 
@@ -235,15 +244,20 @@ class _Activation:
         return _deviation(self.graph, self.exact, {self.node.name: lambda x: self.apply(x, coefficients)})
 
 
-def _search(graph: Graph, activations: list[_Activation], exact: Mapping[str, Array], target: float) -> list[int]:
+def _search(
+    graph: Graph,
+    activations: list[_Activation],
+    exact: Mapping[str, Array],
+    target: float,
+    progress: Callable[[float], None],
+) -> list[int]:
     """A degree for each activation, by the output errors they cause alone and then together."""
     allowed = target
     for _ in range(8):
         depths = _depths(activations, allowed)
-        degrees = [
-            _trimmed(a, depth, allowed / math.sqrt(len(activations)))
-            for a, depth in zip(activations, depths, strict=True)
-        ]
+        progress(0.5)
+        share = allowed / math.sqrt(max(len(activations), 1))
+        degrees = _each(_trimmed, activations, depths, [share] * len(depths))
         together = _deviation(
             graph,
             exact,
@@ -258,8 +272,18 @@ def _search(graph: Graph, activations: list[_Activation], exact: Mapping[str, Ar
     raise _too_coarse(activations, target)
 
 
+Result = TypeVar("Result")
+
+
+def _each(function: Callable[..., Result], *arguments: Sequence[Any]) -> list[Result]:
+    """The function of each activation and its arguments, by threads: products of sparse matrices let others run."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(function, *arguments))
+
+
 def _depths(activations: list[_Activation], allowed: float) -> list[int]:
     depths = [a.full_depths[0] for a in activations]
+    _each(lambda a: a.output_error(a.degree_at(a.full_depths[0])), activations)  # which keep them
     while True:
         caused = [a.output_error(a.degree_at(depth)) for a, depth in zip(activations, depths, strict=True)]
         if math.sqrt(sum(e * e for e in caused)) <= allowed:

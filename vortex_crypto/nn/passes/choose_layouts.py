@@ -8,7 +8,7 @@ layout that makes one matrix cheap can make the next one dear.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import networkx as nx
@@ -44,9 +44,9 @@ class Layouts:
     rotations: float
 
 
-def choose_layouts(graph: Graph, slots: int) -> Layouts:
-    """Layouts for all values of an arithmetic graph in ciphertexts of `slots` slots."""
-    return _Search(graph, slots).run()
+def choose_layouts(graph: Graph, slots: int, *, progress: Callable[[float], None] = lambda done: None) -> Layouts:
+    """Layouts for all values of an arithmetic graph in ciphertexts of `slots` slots; `progress`: the fraction done."""
+    return _Search(graph, slots).run(progress)
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,11 @@ class _Search:
         }
         self.placed_cost = functools.cache(self._map_cost)
 
-    def run(self) -> Layouts:
+    def run(self, progress: Callable[[float], None]) -> Layouts:
         """Decide class by class."""
         states = [_State(0.0, {})]
         for number in range(len(self.classes)):
+            progress(number / len(self.classes))
             grown = [extended for state in states for extended in self._extensions(state, number)]
             if not grown:
                 raise InvalidInput(f"{self.classes[number][0]}: no layout fits ciphertexts of {self.slots} slots")
