@@ -314,22 +314,51 @@ Out<u64> key_switch(Ring& ring, const In<u64>& x, const In<u64>& key, const std:
     return out.array;
 }
 
-Out<u64> weighted_sums(Ring& ring, const std::vector<nb::list>& weights, const std::vector<In<u64>>& terms,
-                       const Basis& basis) {
-    if (terms.empty() || weights.empty()) {
-        refuse("weighted_sums needs terms and weights");
-    }
-    RowsIn all_terms, all_weights;
-    std::vector<unsigned> repeats;
-    for (const In<u64>& term : terms) {
-        const RowsIn rows = residues(ring, term, basis);
-        if (term.ndim() != 3 || term.shape(0) != terms[0].shape(0)) {
+// A term of sums: an array [parts, limbs, N], or a tuple (lifted, key, key basis, Galois element, addend or None).
+vx::Term term_of(const Ring& ring, nb::handle term, const Basis& basis) {
+    vx::Term made;
+    if (!nb::isinstance<nb::tuple>(term)) {
+        const auto array = nb::cast<In<u64>>(term, false);
+        made.parts = residues(ring, array, basis);
+        if (array.ndim() != 3) {
             refuse("terms are [parts, limbs, N], all alike");
         }
-        all_terms.insert(all_terms.end(), rows.begin(), rows.end());
+        return made;
+    }
+    const auto turned = nb::borrow<nb::tuple>(term);
+    if (nb::len(turned) != 5) {
+        refuse("a turned term is (lifted, key, key basis, Galois element, addend)");
+    }
+    const auto lifted = nb::cast<In<u64>>(turned[0], false);
+    made.lifted = residues(ring, lifted, basis);
+    if (lifted.ndim() != 3 || lifted.shape(0) == 0) {
+        refuse("lifted digits are [digits, limbs, N]");
+    }
+    made.key = key_rows(ring, nb::cast<In<u64>>(turned[1], false), lifted.shape(0), basis, nb::cast<Basis>(turned[2]));
+    made.element = nb::cast<u64>(turned[3]);
+    check_element(made.element);
+    made.addend = addend_rows(ring, turned[4], basis);
+    return made;
+}
+
+Out<u64> weighted_sums(Ring& ring, const std::vector<nb::list>& weights, const nb::list& terms, const Basis& basis) {
+    if (nb::len(terms) == 0 || weights.empty()) {
+        refuse("weighted_sums needs terms and weights");
+    }
+    std::vector<vx::Term> all_terms;
+    RowsIn all_weights;
+    std::vector<unsigned> repeats;
+    size_t parts = 0;
+    for (nb::handle term : terms) {
+        all_terms.push_back(term_of(ring, term, basis));
+        const size_t has = all_terms.back().lifted.empty() ? all_terms.back().parts.size() / basis.size() : 2;
+        if (parts != 0 && has != parts) {
+            refuse("terms are [parts, limbs, N], all alike");
+        }
+        parts = has;
     }
     for (const nb::list& row : weights) {
-        if (nb::len(row) != terms.size()) {
+        if (nb::len(row) != all_terms.size()) {
             refuse("one weight, or None, for each term");
         }
         for (nb::handle weight : row) {
@@ -353,11 +382,8 @@ Out<u64> weighted_sums(Ring& ring, const std::vector<nb::list>& weights, const s
             all_weights.insert(all_weights.end(), rows.begin(), rows.end());
         }
     }
-    const size_t parts = terms[0].shape(0);
     Made<u64> out = make<u64>(ring, {weights.size(), parts, basis.size(), ring.degree()});
-    unlocked([&] { 
-        ring.weighted_sums(out.rows, all_weights, repeats, all_terms, weights.size(), terms.size(), parts, basis);
-    });
+    unlocked([&] { ring.weighted_sums(out.rows, all_weights, repeats, all_terms, weights.size(), parts, basis); });
     return out.array;
 }
 

@@ -43,6 +43,14 @@ private:
     std::vector<u64> store_;
 };
 
+// A term of weighted sums: rows [part][limb], or, with `lifted` rows [digit][limb], the pair that key_switch_inner makes
+// of them, a block at a time where the sums want it.
+struct Term {
+    RowsIn parts;
+    RowsIn lifted, key, addend;
+    u64 element = 1;
+};
+
 class Ring {
 public:
     // Throws std::invalid_argument on a path this machine does not have and on primes of 61 bits or more.
@@ -77,10 +85,10 @@ public:
                           const Basis& basis, u64 element);
     void key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const RowsIn& addend,
                     const std::vector<Basis>& digits, const Basis& special, u64 element);
-    // weights: [out][term][limb], null for none; terms: [term][part][limb]
+    // out: rows [sum][part][limb]; weights: [sum][term][limb], null for none.
     // Weight k stands for 2^repeats[k] times as many places: each of its values is read so often.
-    void weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats, const RowsIn& terms,
-                       size_t sums, size_t count, size_t parts, const Basis& basis);
+    void weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,
+                       const std::vector<Term>& terms, size_t sums, size_t parts, const Basis& basis);
 
     // Rows of 2 n doubles (n complex numbers), extended: followed by 2 n low parts; roots likewise, extended: 4 n.
     void special_fft(const std::vector<double*>& out, const std::vector<const double*>& in, const double* roots, size_t n,
@@ -119,6 +127,7 @@ private:
         Permutation view_{};
     };
     struct Extension;
+    class Block;
 
     const Limb& limb(int i) const { return *limbs_[i]; }
     const Rows& any_rows() const { return limbs_[0]->any_rows; }

@@ -72,8 +72,9 @@ struct Rows {
     void (*permute)(u64* out, const u64* in, const Permutation&, size_t n);
     // out += phi(a); permutation may be null
     void (*add_permuted)(u64* out, const u64* a, const Permutation* permutation, size_t n, const Modulus&);
-    // out0 = sum_j phi(digit_j) key0_j, out1 = sum_j phi(digit_j) key1_j, any count; permutation may be null
-    void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
+    // out0 = sum_j phi(digit_j) keys_2j, out1 = sum_j phi(digit_j) keys_2j+1, any count; permutation may be null. `ahead`
+    // are the keys of the call to come, or null.
+    void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
                   size_t count, const Permutation* permutation, size_t n, const Modulus&);
     // out[s][p] = sum_b weights[s][b] terms[b][p], any count
     void (*weighted)(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,

@@ -124,39 +124,72 @@ struct RowsOf {
         }
     }
 
-    // kShort: at most Sum::kShortTerms digits.
-    template <bool kPermuted, bool kShort>
-    static void inner_of(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0,
-                                   const u64* const* keys1, size_t count, const Permutation* p, size_t n, const Mod& m) {
-        for (size_t i = 0; i < n; i += L::kLanes) {
-            Sum sum0, sum1;
-            for (size_t j = 0; j < count; ++j) {
-                V d;
-                if constexpr (kPermuted) {
-                    __builtin_prefetch(digits[j] + 8 * p->block[i / 8 + kPermutationPadding]);
-                    d = L::permute(digits[j] + 8 * p->block[i / 8], p->pattern[p->kind[i / 8]], i % 8);
-                } else {
-                    d = L::load(digits[j] + i);
-                }
-                if constexpr (!kShort) {
-                    make_room(sum0, j, m);
-                    make_room(sum1, j, m);
-                }
-                sum0.multiply_add(d, L::load(keys0[j] + i));
-                sum1.multiply_add(d, L::load(keys1[j] + i));
+    // Places [first, last) of inner products, kVectors vectors of both side by side. kShort: at most Sum::kShortTerms digits.
+    template <bool kPermuted, bool kShort, size_t kVectors>
+    static void inner_tile(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
+                           size_t count, const Permutation* p, size_t first, size_t last, const Mod& m) {
+        for (size_t i = first; i < last; i += kVectors * L::kLanes) {
+            size_t from[kVectors], soon[kVectors];
+            const u64* pattern[kVectors];
+#pragma GCC unroll 4
+            for (size_t v = 0; kPermuted && v < kVectors; ++v) {
+                const size_t block = (i + v * L::kLanes) / 8;
+                from[v] = 8 * p->block[block];
+                soon[v] = 8 * p->block[block + kPermutationPadding];
+                pattern[v] = p->pattern[p->kind[block]];
             }
-            L::store(out0 + i, kShort ? sum0.reduced_short(m) : sum0.reduced(m));
-            L::store(out1 + i, kShort ? sum1.reduced_short(m) : sum1.reduced(m));
+            Sum sum0[kVectors], sum1[kVectors];
+            size_t j = 0;
+            do {  // at least one digit: the compiler may take what does not change out of the loop
+                const u64 *digit = digits[j], *key0 = keys[2 * j] + i, *key1 = keys[2 * j + 1] + i;
+#pragma GCC unroll 4
+                for (size_t v = 0; v < kVectors; ++v) {
+                    V d;
+                    if constexpr (kPermuted) {
+                        __builtin_prefetch(digit + soon[v]);
+                        d = L::permute(digit + from[v], pattern[v], (i + v * L::kLanes) % 8);
+                    } else {
+                        d = L::load(digit + i + v * L::kLanes);
+                    }
+                    if constexpr (!kShort) {
+                        make_room(sum0[v], j, m);
+                        make_room(sum1[v], j, m);
+                    }
+                    sum0[v].multiply_add(d, L::load(key0 + v * L::kLanes));
+                    sum1[v].multiply_add(d, L::load(key1 + v * L::kLanes));
+                }
+                if (ahead != nullptr) {
+#pragma GCC unroll 4
+                    for (size_t v = 0; v < kVectors; ++v) {
+                        __builtin_prefetch(ahead[2 * j] + i + v * L::kLanes, 0, 2);
+                        __builtin_prefetch(ahead[2 * j + 1] + i + v * L::kLanes, 0, 2);
+                    }
+                }
+            } while (++j < count);
+#pragma GCC unroll 4
+            for (size_t v = 0; v < kVectors; ++v) {
+                L::store(out0 + i + v * L::kLanes, kShort ? sum0[v].reduced_short(m) : sum0[v].reduced(m));
+                L::store(out1 + i + v * L::kLanes, kShort ? sum1[v].reduced_short(m) : sum1[v].reduced(m));
+            }
         }
     }
 
-    static void inner(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys0, const u64* const* keys1,
+    template <bool kPermuted, bool kShort>
+    static void inner_of(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
+                         size_t count, const Permutation* p, size_t n, const Mod& m) {
+        constexpr size_t kVectors = Sum::kTile >= 8 ? 4 : 1;
+        const size_t whole = n - n % (kVectors * L::kLanes);
+        inner_tile<kPermuted, kShort, kVectors>(out0, out1, digits, keys, ahead, count, p, 0, whole, m);
+        inner_tile<kPermuted, kShort, 1>(out0, out1, digits, keys, ahead, count, p, whole, n, m);
+    }
+
+    static void inner(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
                       size_t count, const Permutation* p, size_t n, const Modulus& modulus) {
         const Mod m(modulus);
         const bool few = count <= Sum::kShortTerms;
         const auto kernel = p == nullptr ? (few ? inner_of<false, true> : inner_of<false, false>)
                                          : (few ? inner_of<true, true> : inner_of<true, false>);
-        kernel(out0, out1, digits, keys0, keys1, count, p, n, m);
+        kernel(out0, out1, digits, keys, ahead, count, p, n, m);
     }
 
     // How the weights of a call are read: a vector of each, one word for a vector of places, or each as it says.

@@ -9,6 +9,8 @@ namespace {
 
 constexpr size_t kColumns = 256;   // columns of a block: a digit of them fits the first cache
 constexpr size_t kSumBytes = size_t{384} << 10;
+constexpr size_t kFewestColumns = 64;
+constexpr size_t kPadding = 8;
 constexpr u64 kNarrowLimit = u64{1} << 50;
 constexpr int kSplitBits = 48;  // of the lower part of a wide residue that meets a narrow prime
 
@@ -243,14 +245,14 @@ void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const Rows
     const Turn turn(*this, element);
     const size_t limbs = basis.size(), count = lifted.size() / limbs;
     pool_.run(limbs, [&](size_t t, unsigned) {
-        std::vector<const u64*> digits(count), keys0(count), keys1(count);
+        std::vector<const u64*> digits(count), keys(2 * count);
         for (size_t j = 0; j < count; ++j) {
             digits[j] = lifted[j * limbs + t];
-            keys0[j] = key[2 * j * limbs + t];
-            keys1[j] = key[(2 * j + 1) * limbs + t];
+            keys[2 * j] = key[2 * j * limbs + t];
+            keys[2 * j + 1] = key[(2 * j + 1) * limbs + t];
         }
         const Limb& l = limb(basis[t]);
-        l.rows.inner(out[t], out[limbs + t], digits.data(), keys0.data(), keys1.data(), count, turn.get(), n_, l.modulus);
+        l.rows.inner(out[t], out[limbs + t], digits.data(), keys.data(), nullptr, count, turn.get(), n_, l.modulus);
         for (size_t i = t; i < addend.size(); i += limbs) {
             l.rows.add_permuted(out[i], addend[i], turn.get(), n_, l.modulus);
         }
@@ -275,28 +277,79 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
     pool_.run(limbs, [&](size_t t, unsigned) {
         const Limb& l = limb(whole[t]);
         const size_t count = digits.size();
-        std::vector<const u64*> terms(count), keys0(count), keys1(count);
+        std::vector<const u64*> terms(count), keys(2 * count);
         for (size_t j = 0; j < count; ++j) {
             u64* row = lifted[j * limbs + t];
             if (row != nullptr) {
                 l.rows.ntt(row, row, n_, l.table, l.modulus);
             }
             terms[j] = row == nullptr ? x[t] : row;
-            keys0[j] = key[2 * j * limbs + t];
-            keys1[j] = key[(2 * j + 1) * limbs + t];
+            keys[2 * j] = key[2 * j * limbs + t];
+            keys[2 * j + 1] = key[(2 * j + 1) * limbs + t];
         }
-        l.rows.inner(inner[t], inner[limbs + t], terms.data(), keys0.data(), keys1.data(), count,
-                     turn.get(), n_, l.modulus);
+        l.rows.inner(inner[t], inner[limbs + t], terms.data(), keys.data(), nullptr, count, turn.get(), n_, l.modulus);
     });
     divide_by_special(out, RowsIn(inner.begin(), inner.end()), whole, special.size(), addend, turn.get());
 }
 
+// What turned terms need over a block of columns of one limb, rows of nothing that a block has to allocate anew.
+class Ring::Block {
+public:
+    Block(const std::vector<Term>& terms, const std::vector<Turn>& turns, const std::vector<size_t>& turned, size_t limbs,
+          size_t t, size_t first, size_t columns)
+        : terms_(terms), turns_(turns), turned_(turned), limbs_(limbs), t_(t), first_(first), columns_(columns) {}
+
+    // The pair of the i-th turned term; the keys of the one after it are asked for.
+    void turn(u64* out0, u64* out1, size_t i, const Limb& l, bool more_columns) {
+        const Term& term = terms_[turned_[i]];
+        const Permutation* whole = turns_[turned_[i]].get();
+        const size_t count = term.lifted.size() / limbs_;
+        const bool last = i + 1 == turned_.size();
+        keys_of(keys_, term, first_, count);
+        const Term& next = terms_[turned_[last ? 0 : i + 1]];
+        const bool foreseen = (!last || more_columns) && next.lifted.size() == term.lifted.size();
+        if (foreseen) {
+            keys_of(ahead_, next, last ? first_ + columns_ : first_, count);
+        }
+        digits_.resize(count);
+        for (size_t j = 0; j < count; ++j) {
+            digits_[j] = term.lifted[j * limbs_ + t_] + (whole == nullptr ? first_ : 0);
+        }
+        Permutation part{};
+        if (whole != nullptr) {
+            part = {whole->block + first_ / 8, whole->kind + first_ / 8, whole->pattern};
+        }
+        const Permutation* p = whole == nullptr ? nullptr : &part;
+        l.rows.inner(out0, out1, digits_.data(), keys_.data(), foreseen ? ahead_.data() : nullptr, count, p, columns_,
+                     l.modulus);
+        u64* const out[2] = {out0, out1};
+        for (size_t k = 0; k * limbs_ < term.addend.size(); ++k) {
+            const u64* row = term.addend[k * limbs_ + t_] + (whole == nullptr ? first_ : 0);
+            l.rows.add_permuted(out[k], row, p, columns_, l.modulus);
+        }
+    }
+
+private:
+    void keys_of(std::vector<const u64*>& rows, const Term& term, size_t first, size_t count) const {
+        rows.resize(2 * count);
+        for (size_t j = 0; j < 2 * count; ++j) {
+            rows[j] = term.key[j * limbs_ + t_] + first;
+        }
+    }
+
+    const std::vector<Term>& terms_;
+    const std::vector<Turn>& turns_;
+    const std::vector<size_t>& turned_;
+    const size_t limbs_, t_, first_, columns_;
+    std::vector<const u64*> digits_, keys_, ahead_;
+};
+
 void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,
-                         const RowsIn& terms, size_t sums, size_t count, size_t parts, const Basis& basis) {
+                         const std::vector<Term>& terms, size_t sums, size_t parts, const Basis& basis) {
     // Columns of all terms stay in the second cache, beside the weights that pass by.
-    const size_t limbs = basis.size();
+    const size_t limbs = basis.size(), count = terms.size();
     size_t columns = n_;
-    while (columns > 64 && count * parts * columns * sizeof(u64) > kSumBytes) {
+    while (columns > kFewestColumns && count * parts * columns * sizeof(u64) > kSumBytes) {
         columns /= 2;
     }
     std::vector<std::vector<size_t>> used(sums);
@@ -305,10 +358,48 @@ void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::v
             used[k / count].push_back(k % count);
         }
     }
+    std::vector<Turn> turns;
+    std::vector<size_t> turned, gathered;
+    for (size_t b = 0; b < count; ++b) {
+        turns.emplace_back(*this, terms[b].element);
+        if (!terms[b].lifted.empty()) {
+            turned.push_back(b);
+        } else if (sums > 1) {
+            gathered.push_back(b);
+        }
+    }
+    // Terms that are turned, or that several sums read, have their columns side by side: rows of a power of two of words
+    // would all want the same few places of the caches.
+    const size_t stride = columns + kPadding;
+    std::vector<std::unique_ptr<Buffer<u64>>> tiles(threads());
     const size_t blocks = n_ / columns;
-    pool_.run(limbs * blocks, [&](size_t task, unsigned) {
+    pool_.run(limbs * blocks, [&](size_t task, unsigned worker) {
         const size_t t = task / blocks, first = task % blocks * columns;
         const Limb& l = limb(basis[t]);
+        std::unique_ptr<Buffer<u64>>& tile = tiles[worker];
+        if (tile == nullptr && turned.size() + gathered.size() != 0) {
+            tile = std::make_unique<Buffer<u64>>(arena_, count * parts * stride);
+        }
+        RowsIn columns_of(count * parts);
+        for (size_t b = 0; b < count; ++b) {
+            for (size_t p = 0; p < parts && terms[b].lifted.empty(); ++p) {
+                columns_of[b * parts + p] = terms[b].parts[p * limbs + t] + first;
+            }
+        }
+        for (size_t b : gathered) {
+            for (size_t p = 0; p < parts; ++p) {
+                u64* row = tile->row(b * parts + p, stride);
+                std::copy_n(columns_of[b * parts + p], columns, row);
+                columns_of[b * parts + p] = row;
+            }
+        }
+        Block block(terms, turns, turned, limbs, t, first, columns);
+        for (size_t i = 0; i < turned.size(); ++i) {
+            u64 *row0 = tile->row(turned[i] * parts, stride), *row1 = row0 + stride;
+            block.turn(row0, row1, i, l, first + columns < n_);
+            columns_of[turned[i] * parts] = row0;
+            columns_of[turned[i] * parts + 1] = row1;
+        }
         for (size_t s = 0, next; s < sums; s = next) {
             // sums over the same terms go together
             for (next = s + 1; next < sums && used[next] == used[s];) {
@@ -319,7 +410,7 @@ void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::v
             RowsOut y;
             for (size_t b : used[s]) {
                 for (size_t p = 0; p < parts; ++p) {
-                    x.push_back(terms[(b * parts + p) * limbs + t] + first);
+                    x.push_back(columns_of[b * parts + p]);
                 }
             }
             for (size_t i = s; i < next; ++i) {

@@ -18,6 +18,7 @@ using vx::Basis;
 using vx::Ring;
 using vx::RowsIn;
 using vx::RowsOut;
+using vx::Term;
 using vx::u64;
 
 // Rows of exactly N words each in blocks of their own, so that one word beyond is seen.
@@ -111,9 +112,17 @@ std::vector<Rows> everything(Ring& ring) {
     const RowsIn lifted = result(2 * limbs, [&](const RowsOut& out) { ring.decompose(out, operand, digits, special); }).in();
     result(2 * limbs, [&](const RowsOut& out) { ring.key_switch_inner(out, lifted, keys, {}, whole, 5); });
     result(2 * (limbs - 1), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, operand, digits, special, 5); });
+    const auto pair_of_keys = [&](size_t j) { return RowsIn(keys.begin() + 2 * j * limbs, keys.begin() + 2 * (j + 1) * limbs); };
+    const std::vector<Term> terms{{pair_of_keys(0), {}, {}, {}}, {pair_of_keys(1), {}, {}, {}}};
+    // terms of which two are turned, one by nothing
+    std::vector<Term> turned{terms[0], {{}, lifted, keys, RowsIn(lifted.begin(), lifted.begin() + limbs), 5}};
+    turned.push_back({{}, lifted, keys, {}, 1});
+    RowsIn six;
+    for (int copy = 0; copy < 6; ++copy) six.insert(six.end(), first.begin(), first.end());
+    result(4 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, six, std::vector<unsigned>(6), turned, 2, 2, whole); });
     RowsIn weights(first);
     weights.insert(weights.end(), limbs, nullptr);
-    result(2 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, weights, {0, 0}, keys, 1, 2, 2, all); });
+    result(2 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, weights, {0, 0}, terms, 1, 2, all); });
     for (const unsigned repeat : {0U, 1U, 3U}) {  // five sums of two terms, weights of fewer words than places among them
         Rows fewer(limbs, n >> repeat);
         for (size_t i = 0; i < limbs; ++i) std::copy_n(first[i], n >> repeat, fewer.out()[i]);
@@ -127,7 +136,7 @@ std::vector<Rows> everything(Ring& ring) {
                 many.insert(many.end(), last.begin(), last.end());
                 repeats.insert(repeats.end(), {repeat, other});
             }
-            result(10 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, many, repeats, keys, 5, 2, 2, all); });
+            result(10 * limbs, [&](const RowsOut& out) { ring.weighted_sums(out, many, repeats, terms, 5, 2, all); });
         }
     }
     std::vector<const long long*> signed_rows;

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.arith.ring import RingEngine, RingKernels, checks, embedding
-from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues
+from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues, Turned
 from vortex_crypto.arith.ring.primes import primitive_root
 from vortex_crypto.errors import ShapeMismatch
 from vortex_crypto.gpu.device import Device, DeviceArray, OnDevice, u32
@@ -271,9 +271,12 @@ class CudaRing(OnDevice):
         galois_element: int = 1,
         addend: Residues | None = None,
     ) -> Residues:
-        operands = self._in(lifted, basis, "lifted digits", ndim=3), self._in(key, key_basis, "key", ndim=4)
-        inner = self._inner(*operands, basis, key_basis, galois_element)
-        return self._result(self._plus(inner, addend, galois_element, basis), lifted)
+        return self._result(self._pair(Turned(lifted, key, key_basis, galois_element, addend), basis), lifted)
+
+    def _pair(self, t: Turned, basis: Basis) -> DeviceArray:
+        operands = self._in(t.lifted, basis, "lifted digits", ndim=3), self._in(t.key, t.key_basis, "key", ndim=4)
+        inner = self._inner(*operands, basis, t.key_basis, t.galois_element)
+        return self._plus(inner, t.addend, t.galois_element, basis)
 
     def key_switch(
         self,
@@ -294,10 +297,13 @@ class CudaRing(OnDevice):
         return self._result(self._plus(switched, addend, galois_element, basis), x)
 
     def weighted_sums(
-        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
+        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis
     ) -> Residues:
         checks.sums(weights, terms)
-        operands = [self._in(term, basis, "term", ndim=3) for term in terms]
+        operands = [
+            self._pair(term, basis) if isinstance(term, Turned) else self._in(term, basis, "term", ndim=3)
+            for term in terms
+        ]
         result = self._device.zeros((len(weights), *operands[0].shape), np.uint64)
         tables = (self._positions(basis), self._primes)
         for total, row in zip(result, weights, strict=True):
@@ -307,7 +313,7 @@ class CudaRing(OnDevice):
                     log_m = u32(weight.shape[1].bit_length() - 1)
                     arguments = (total, total, term, self._device.upload(weight), *tables, log_m)
                     self._launch("ring_accumulate", len(basis), term.shape[0], *arguments)
-        return self._result(result, terms[0])
+        return self._result(result, terms[0].lifted if isinstance(terms[0], Turned) else terms[0])
 
     # What stays on the host: checks of data from outside, encoding and sampling.
 

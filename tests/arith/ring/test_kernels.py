@@ -13,6 +13,7 @@ import pytest
 from vortex_crypto.arith.engine import Kernel
 from vortex_crypto.arith.ring import KERNELS, RingKernels, engine
 from vortex_crypto.arith.ring.embedding import split_scale
+from vortex_crypto.arith.ring.kernels import Turned
 from vortex_crypto.arith.ring.native import ISAS
 from vortex_crypto.arith.ring.primes import ntt_primes, ntt_primes_below
 from vortex_crypto.errors import ParameterRefused
@@ -194,6 +195,22 @@ def _weighted_sums(make: Operands) -> Iterator[Case]:
     few = (0, 4)
     weight, term = make.residues(basis=few), make.residues(1, basis=few)
     yield ([[weight] * 70], [term] * 70, few), {}
+    yield from _turned_sums(make, repeated[1], w[0])
+
+
+def _turned_sums(make: Operands, short: np.ndarray, long: np.ndarray) -> Iterator[Case]:
+    """Terms computed on the way: with one key of a larger basis and one of the same, beside one that is there."""
+    degree, key_basis = make.ring.degree, tuple(reversed(make.all))
+    lifted, key = make.residues(2), make.residues(3, 2, basis=key_basis)
+    terms = [
+        make.residues(2),
+        Turned(lifted, key, key_basis, 5, make.residues(1)),
+        Turned(lifted, make.residues(2, 2), make.all, 1, make.residues(2)),
+        Turned(make.residues(1), key, key_basis, 2 * degree - 1),
+    ]
+    yield ([[short] * 4, [short, None, short, short]] + [[short] * 4] * 5, terms, make.all), {}
+    yield ([[None, long, None, None]], terms, make.all), {}
+    yield ([[short, long]] * 4, terms[1:3], make.all), {}
 
 
 def _fft(make: Operands) -> Iterator[Case]:

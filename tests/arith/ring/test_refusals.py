@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from vortex_crypto.arith import native
 from vortex_crypto.arith.ring import RingKernels, engine
+from vortex_crypto.arith.ring.kernels import Turned
 from vortex_crypto.arith.ring.primes import ntt_primes, primitive_root
 from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
 
@@ -19,6 +21,7 @@ B = (0, 1, 2)
 X = np.zeros((3, N), dtype=np.uint64)
 PAIR = np.zeros((2, 3, N), dtype=np.uint64)
 KEY = np.zeros((2, 2, 4, N), dtype=np.uint64)
+TURNED = Turned(PAIR, KEY, (0, 1, 2, 3))
 W = np.zeros(N // 2, dtype=np.complex128)
 F = np.zeros(N)
 
@@ -46,6 +49,19 @@ REFUSED: list[tuple[str, Callable[[RingKernels], Any], type[Exception], str]] = 
         "an addend of 3",
     ),
     ("weights", lambda r: r.weighted_sums([[X]], [PAIR, PAIR], B), ShapeMismatch, "a weight or None"),
+    ("parts of terms", lambda r: r.weighted_sums([[X, X]], [PAIR[:1], TURNED], B), ShapeMismatch, "a weight or None"),
+    (
+        "turned key",
+        lambda r: r.weighted_sums([[X]], [replace(TURNED, key=KEY[:1])], B),
+        ShapeMismatch,
+        "a key of shape",
+    ),
+    (
+        "turned element",
+        lambda r: r.weighted_sums([[X]], [replace(TURNED, galois_element=2)], B),
+        ParameterRefused,
+        "Galois element 2",
+    ),
     ("slots", lambda r: r.special_fft(W[:3]), ShapeMismatch, "3 slots"),
     ("too many slots", lambda r: r.special_fft(np.zeros(N, dtype=complex)), ShapeMismatch, "64 slots"),
     ("extended", lambda r: r.special_fft_extended(np.stack([W] * 3)), ShapeMismatch, r"2, 32\]"),
@@ -103,6 +119,12 @@ def test_the_core_checks_for_itself() -> None:
         lambda: core.key_switch(X, KEY, [[0, 1], [2]], [], [0, 1, 2, 3], 1, None),
         lambda: core.weighted_sums([[X]], [X], [0, 1, 2]),
         lambda: core.weighted_sums([[X, X]], [PAIR], [0, 1, 2]),
+        lambda: core.weighted_sums([[X, X]], [PAIR, PAIR[:1]], [0, 1, 2]),
+        lambda: core.weighted_sums([[X]], [(PAIR, KEY, [0, 1, 2, 3], 1)], [0, 1, 2]),
+        lambda: core.weighted_sums([[X]], [(PAIR, KEY, [0, 1, 2, 3], 2, None)], [0, 1, 2]),
+        lambda: core.weighted_sums([[X]], [(PAIR[:0], KEY, [0, 1, 2, 3], 1, None)], [0, 1, 2]),
+        lambda: core.weighted_sums([[X]], [(PAIR, KEY[:1], [0, 1, 2, 3], 1, None)], [0, 1, 2]),
+        lambda: core.weighted_sums([[X]], [(PAIR, KEY, [0, 1, 2, 3], 1, np.stack([X] * 3))], [0, 1, 2]),
         lambda: core.special_fft(np.zeros(6), np.zeros(6), 3, False, False),
         lambda: core.special_fft(np.zeros(8), np.zeros(6), 4, False, False),
         lambda: core.round_to_residues(F, np.zeros((2, N)), 1.0, 0.0, [0]),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from vortex_crypto.arith.ring.embedding import MAX_LOG_LIFT, MAX_LOG_MAGNITUDE
+from vortex_crypto.arith.ring.kernels import Turned
 from vortex_crypto.arith.ring.primes import check_degree, check_modulus
 from vortex_crypto.arith.ring.stream import SEED_BYTES
 from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
@@ -69,9 +70,10 @@ def addend(x: NDArray[np.generic], limbs: int, degree: int) -> None:
         raise ShapeMismatch(f"an addend of {x.shape[0]} polynomials: one or two are expected")
 
 
-def sums(weights: Sequence[Sequence[object]], terms: Sequence[NDArray[np.generic]]) -> None:
-    """ShapeMismatch unless there are terms, all of one shape, and rows of as many weights."""
-    if not terms or not weights or any(len(row) != len(terms) for row in weights) or len({t.shape for t in terms}) != 1:
+def sums(weights: Sequence[Sequence[object]], terms: Sequence[NDArray[np.generic] | Turned]) -> None:
+    """ShapeMismatch unless there are terms, all of as many parts, and rows of as many weights."""
+    parts = {(2,) if isinstance(term, Turned) else term.shape[:1] for term in terms}
+    if not weights or any(len(row) != len(terms) for row in weights) or len(parts) != 1:
         raise ShapeMismatch(
             "weighted_sums needs terms of one shape and, in each row, a weight or None for each of them"
         )

@@ -20,6 +20,7 @@ Not promised: constant time. Sampling of secrets avoids secret-dependent branche
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,17 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 Basis = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """The pair `key_switch_inner` would give of these arguments, not computed yet: a term of `weighted_sums`."""
+
+    lifted: Residues
+    key: Residues
+    key_basis: Basis
+    galois_element: int = 1
+    addend: Residues | None = None
 
 
 class RingKernels(Protocol):
@@ -151,13 +163,15 @@ class RingKernels(Protocol):
         """
 
     def weighted_sums(
-        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
+        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis
     ) -> Residues:
         """out[g] = sum_b weights[g][b] * terms[b]: [len(weights), parts, limbs, N]. NTT form.
 
         weights[g][b] is a plaintext [limbs, N] or None for zero; terms[b] is [parts, limbs, N]. At most 2^10 terms.
         A plaintext of the subring of degree M, M dividing N, may stay [limbs, M]: each value stands for N / M places.
-        The inner loop of matrix-vector products by diagonals: one pass over memory, one reduction a result.
+        The inner loop of matrix-vector products by diagonals: one pass over memory, one reduction a result. A term may
+        be a `Turned` pair over that basis, which is then never in memory as a whole: its digits stay in the cache for
+        all terms that have them, and its key is read once.
         """
 
     # Encoding.

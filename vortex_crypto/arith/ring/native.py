@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vortex_crypto.arith import native
 from vortex_crypto.arith.ring import checks, embedding
 from vortex_crypto.arith.ring import stream as chacha
-from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues
+from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues, Turned
 from vortex_crypto.arith.ring.primes import primitive_root
 from vortex_crypto.errors import InvalidInput, ParameterRefused, ShapeMismatch
 
@@ -156,11 +156,14 @@ class NativeRing:
         galois_element: int = 1,
         addend: Residues | None = None,
     ) -> Residues:
-        operand = self._in(lifted, basis, "lifted digits", ndim=3)
-        checked = self._key(key, basis, key_basis, lifted.shape[0])
-        element = self._element(galois_element)
-        added = self._addend(addend, basis)
+        turned = self._turned(Turned(lifted, key, key_basis, galois_element, addend), basis)
+        operand, checked, _, element, added = turned
         return _residues(self._core.key_switch_inner(operand, checked, basis, key_basis, element, added))
+
+    def _turned(self, t: Turned, basis: Basis) -> tuple[Residues, Residues, Basis, int, Residues | None]:
+        operand = self._in(t.lifted, basis, "lifted digits", ndim=3)
+        key = self._key(t.key, basis, t.key_basis, t.lifted.shape[0])
+        return operand, key, t.key_basis, self._element(t.galois_element), self._addend(t.addend, basis)
 
     def _addend(self, addend: Residues | None, basis: Basis) -> Residues | None:
         if addend is None:
@@ -194,10 +197,13 @@ class NativeRing:
         return _residues(self._core.key_switch(operand, checked, list(digits), special, key_basis, element, added))
 
     def weighted_sums(
-        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
+        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis
     ) -> Residues:
         checks.sums(weights, terms)
-        checked = [self._in(term, basis, "term", ndim=3) for term in terms]
+        checked = [
+            self._turned(term, basis) if isinstance(term, Turned) else self._in(term, basis, "term", ndim=3)
+            for term in terms
+        ]
         rows = [[None if w is None else self._weight(w, basis) for w in row] for row in weights]
         return _residues(self._core.weighted_sums(rows, checked, basis))
 

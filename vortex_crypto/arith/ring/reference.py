@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vortex_crypto.arith.ring import checks, embedding, modular
 from vortex_crypto.arith.ring import stream as chacha
-from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues
+from vortex_crypto.arith.ring.kernels import Basis, Complexes, Floats, Integers, Residues, Turned
 from vortex_crypto.arith.ring.primes import primitive_root
 from vortex_crypto.errors import InvalidInput, ShapeMismatch
 
@@ -239,19 +240,24 @@ class ReferenceRing:
         return self._plus(switched, addend, galois_element, basis[: -len(special)])
 
     def weighted_sums(
-        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues], basis: Basis
+        self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis
     ) -> Residues:
         checks.sums(weights, terms)
-        for term in terms:
+        pairs = [self._pair(term, basis) if isinstance(term, Turned) else term for term in terms]
+        for term in pairs:
             self._check(term, basis, "term", ndim=3)
-        result = np.zeros((len(weights), *terms[0].shape), dtype=np.uint64)
+        result = np.zeros((len(weights), *pairs[0].shape), dtype=np.uint64)
         for g, row in enumerate(weights):
-            for weight, term in zip(row, terms, strict=True):
+            for weight, term in zip(row, pairs, strict=True):
                 if weight is not None:
                     checks.weight_of_sum(weight, self._degree, len(basis))
                     whole = np.repeat(weight, self._degree // weight.shape[1], axis=1)
                     result[g] = self.multiply_add(term, whole, result[g], basis)
         return result
+
+    def _pair(self, t: Turned, basis: Basis) -> Residues:
+        options: dict[str, Any] = {"galois_element": t.galois_element, "addend": t.addend}
+        return self.key_switch_inner(t.lifted, t.key, basis, t.key_basis, **options)
 
     def special_fft(self, values: Complexes) -> Complexes:
         checks.complexes(values, self._degree, extended=False)

@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vortex_crypto.arith.ring.kernels import Residues
+from vortex_crypto.arith.ring.kernels import Residues, Turned
 from vortex_crypto.fhe.ckks.ciphertext import Ciphertext, Plaintext
 from vortex_crypto.fhe.ckks.encoder import Encoder
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
@@ -27,7 +28,10 @@ Blocks = Sequence[Sequence[Sequence[tuple[int, Vector]]]]
 """blocks[i][j] lists the diagonals (offset, entries) of D_ij: y[s] = sum of entries[s] * x[(s + offset) mod slots]."""
 
 _WEIGHT_BYTES = 1 << 28
-"""Encoded diagonals that are handed to one pass over the babies."""
+"""Diagonals encoded for one pass over the babies and not kept."""
+
+Term = Residues | Turned
+_Partial = tuple[int, int, Residues]
 
 
 class PlaintextStore:
@@ -58,6 +62,10 @@ class PlaintextStore:
             else:
                 self.full = True
         return made
+
+    def holds(self, key: Hashable) -> bool:
+        """The plaintext of that key is at hand."""
+        return key in self._kept
 
     @property
     def nbytes(self) -> int:
@@ -123,9 +131,7 @@ class Transform:
     @property
     def encoded_bytes(self) -> int:
         """Bytes of all diagonals once they are encoded."""
-        limbs = len(self.encoder.context.extended(self.level))
-        entries = (e for row in self._entries for cell in row for group in cell.values() for e in group)
-        return sum(8 * limbs * 2 * len(entry.values) for entry in entries)
+        return sum(self._bytes(e) for row in self._entries for cell in row for group in cell.values() for e in group)
 
     def prepare(self) -> None:
         """Encode the diagonals ahead of the first use, until the store is full."""
@@ -147,37 +153,54 @@ class Transform:
         sums: list[dict[int, Residues]] = [{} for _ in self._entries]
         for column, x in enumerate(xs):
             turned = machine.babies(x.at_level(self.level), self.babies[column])
-            for row, known in enumerate(sums):
-                for giant, part in self._partial_sums(machine, turned, row, column):
-                    known[giant] = machine.add(known[giant], part) if giant in known else part
+            for row, giant, part in self._partial_sums(machine, turned, column):
+                known = sums[row]
+                known[giant] = machine.add(known[giant], part) if giant in known else part
         scale = xs[0].scale * self.ratio
         return [machine.gather(parts, edges, scale) for parts, edges in zip(sums, self.giants, strict=True)]
 
-    def _partial_sums(
-        self, machine: _Machine, turned: dict[int, Residues], row: int, column: int
-    ) -> Iterator[tuple[int, Residues]]:
-        """One block's sums over babies by giant step; many at a time, as each pass reads all the babies."""
+    def _partial_sums(self, machine: _Machine, turned: dict[int, Term], column: int) -> Iterator[_Partial]:
+        """One operand's sums over babies, (row, giant step, sum), in as few passes over them as there is room for."""
+        wanted = [(row, giant) for row, cells in enumerate(self._entries) for giant in cells[column]]
+        groups = self._groups(wanted, column)
         babies = list(turned)
         terms = [turned[baby] for baby in babies]
-        giants: list[int] = []
-        weights: list[list[Residues | None]] = []
-        room = _WEIGHT_BYTES
-        for giant, entries in self._entries[row][column].items():
-            found = {entry.baby: self._encoded(row, column, giant, entry) for entry in entries}
-            giants.append(giant)
-            weights.append([found.get(baby) for baby in babies])
-            room -= sum(weight.nbytes for weight in found.values())
-            if room <= 0:
-                yield from zip(giants, machine.weighted(weights, terms), strict=True)
-                giants, weights, room = [], [], _WEIGHT_BYTES
-        if giants:
-            yield from zip(giants, machine.weighted(weights, terms), strict=True)
+        if len(groups) > 1:
+            terms = [machine.pair(term) for term in terms]
+        for group in groups:
+            weights: list[list[Residues | None]] = []
+            for row, giant in group:
+                entries = self._entries[row][column][giant]
+                found = {entry.baby: self._encoded(row, column, giant, entry) for entry in entries}
+                weights.append([found.get(baby) for baby in babies])
+            for (row, giant), part in zip(group, machine.weighted(weights, terms), strict=True):
+                yield row, giant, part
+
+    def _groups(self, wanted: Sequence[tuple[int, int]], column: int) -> list[list[tuple[int, int]]]:
+        """The sums of each pass: diagonals that the store does not keep are encoded anew, so many at a time."""
+        groups: list[list[tuple[int, int]]] = []
+        room = 0
+        for row, giant in wanted:
+            entries = self._entries[row][column][giant]
+            fresh = [entry for entry in entries if not self._store.holds(self._key(row, column, giant, entry))]
+            if not groups or room <= 0:
+                groups.append([])
+                room = _WEIGHT_BYTES
+            groups[-1].append((row, giant))
+            room -= sum(self._bytes(entry) for entry in fresh)
+        return groups
+
+    def _bytes(self, entry: _Entry) -> int:
+        return 16 * len(entry.values) * len(self.encoder.context.extended(self.level))
+
+    def _key(self, row: int, column: int, giant: int, entry: _Entry) -> Hashable:
+        return id(self), row, column, giant, entry.baby
 
     def _encoded(self, row: int, column: int, giant: int, entry: _Entry) -> Residues:
         context = self.encoder.context
         basis = context.extended(self.level)
         plain = self._store.get(
-            (id(self), row, column, giant, entry.baby), lambda: self.encoder.encode(entry.values, self.ratio, basis)
+            self._key(row, column, giant, entry), lambda: self.encoder.encode(entry.values, self.ratio, basis)
         )
         return plain.residues
 
@@ -194,27 +217,36 @@ class _Machine:
     def add(self, a: Residues, b: Residues) -> Residues:
         return self.ring.add(a, b, self.basis)
 
-    def weighted(self, weights: list[list[Residues | None]], terms: list[Residues]) -> Residues:
+    def weighted(self, weights: list[list[Residues | None]], terms: list[Term]) -> Residues:
         return self.ring.weighted_sums(weights, terms, self.basis)
 
-    def babies(self, x: Ciphertext, edges: Sequence[tuple[int, int, int]]) -> dict[int, Residues]:
-        """The operand turned by every baby step, times the special primes, in the extended basis."""
-        turned = {0: self.lifted(x)}
+    def babies(self, x: Ciphertext, edges: Sequence[tuple[int, int, int]]) -> dict[int, Term]:
+        """The operand turned by every baby step, times the special primes, in the extended basis.
+
+        Only those from which the tree goes on are computed here; the others are when they are added up.
+        """
+        turned: dict[int, Term] = {0: self.lifted(x)}
         hoisted = {0: self.evaluator.hoist(x)} if edges else {}
         for node, parent, step in edges:
+            pair = turned[parent] = self.pair(turned[parent])
             if parent not in hoisted:
-                lowered = self.evaluator.mod_down_special(turned[parent], self.level)
+                lowered = self.evaluator.mod_down_special(pair, self.level)
                 hoisted[parent] = self.evaluator.hoist(Ciphertext(lowered, x.scale))
-            source = hoisted[parent]
-            first = turned[parent][0]
-            turned[node] = self.turn(first, source.lifted, step)
+            turned[node] = self.turned(pair[0], hoisted[parent].lifted, step)
         return turned
 
-    def turn(self, first: Residues, lifted: Residues, step: int) -> Residues:
+    def turned(self, first: Residues, lifted: Residues, step: int) -> Turned:
         """A pair whose second part is decomposed, turned; `first` is its first part in the extended basis."""
         element = self.context.galois_element(step)
         key = self.evaluator.keys.for_galois(element, self.level)
-        return self.evaluator.inner(lifted, key, self.level, element, addend=first[None])
+        return Turned(lifted, key.rows, self.context.extended(key.level), element, first[None])
+
+    def pair(self, term: Term) -> Residues:
+        """A term's residues."""
+        if not isinstance(term, Turned):
+            return term
+        options: dict[str, Any] = {"galois_element": term.galois_element, "addend": term.addend}
+        return self.ring.key_switch_inner(term.lifted, term.key, self.basis, term.key_basis, **options)
 
     def lifted(self, x: Ciphertext) -> Residues:
         """x times the special primes: zero modulo those."""
@@ -232,6 +264,6 @@ class _Machine:
             part = sums.pop(node)
             second = self.evaluator.mod_down_special(part[1], self.level)
             lifted = self.ring.decompose(second, self.context.digits(self.level), self.context.special)
-            turned = self.turn(part[0], lifted, step)
+            turned = self.pair(self.turned(part[0], lifted, step))
             sums[parent] = self.add(sums[parent], turned) if parent in sums else turned
         return Ciphertext(self.evaluator.mod_down_special(sums[0], self.level), scale)
