@@ -27,21 +27,28 @@ inline unsigned processors() {
     return n == 0 ? 1 : n;
 }
 
-// Tasks 0 .. count-1 handed out one at a time; the first exception of any of them is kept for the caller.
+// Tasks 0 .. count-1, an equal run of them for each worker and the rest of the others' for who is done: what a thread has
+// written in one job it finds in its own caches in the next of as many tasks. The first exception of any of them is kept
+// for the caller.
 class TaskQueue {
 public:
-    TaskQueue(size_t count, const std::function<void(size_t, unsigned)>& body) : count_(count), body_(body) {}
+    TaskQueue(size_t count, unsigned workers, const std::function<void(size_t, unsigned)>& body)
+        : body_(body), shares_(workers) {
+        for (unsigned k = 0; k < workers; ++k) {
+            shares_[k].next = count * k / workers;
+            shares_[k].end = count * (k + 1) / workers;
+        }
+    }
 
     void work(unsigned worker) {
-        for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-            try {
-                body_(i, worker);
-            } catch (...) {
-                std::lock_guard<std::mutex> lock(mutex_);
-                if (!error_) {
-                    error_ = std::current_exception();
+        const size_t workers = shares_.size();
+        for (size_t k = 0; k < workers; ++k) {
+            Share& share = shares_[(worker + k) % workers];
+            for (size_t i = share.next.fetch_add(1); i < share.end; i = share.next.fetch_add(1)) {
+                if (failed_.load(std::memory_order_relaxed)) {
+                    return;
                 }
-                next_.store(count_);
+                attempt(i, worker);
             }
         }
     }
@@ -53,9 +60,26 @@ public:
     }
 
 private:
-    size_t count_;
+    struct alignas(64) Share {  // a cache line each
+        std::atomic<size_t> next;
+        size_t end;
+    };
+
+    void attempt(size_t task, unsigned worker) {
+        try {
+            body_(task, worker);
+        } catch (...) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            if (!error_) {
+                error_ = std::current_exception();
+            }
+            failed_ = true;
+        }
+    }
+
     const std::function<void(size_t, unsigned)>& body_;
-    std::atomic<size_t> next_{0};
+    std::vector<Share> shares_;
+    std::atomic<bool> failed_{false};
     std::mutex mutex_;
     std::exception_ptr error_;
 };
@@ -107,13 +131,14 @@ public:
 
     // The same on at most `threads` threads, be they more than size().
     void run(unsigned threads, size_t count, const std::function<void(size_t, unsigned)>& body) {
-        TaskQueue queue(count, body);
         const unsigned wanted = threads < count ? threads : static_cast<unsigned>(count);
         if (wanted < 2 || owner_ != getpid()) {
-            queue.work(0);
-            queue.rethrow();
+            for (size_t i = 0; i < count; ++i) {
+                body(i, 0);
+            }
             return;
         }
+        TaskQueue queue(count, wanted, body);
         std::lock_guard<std::mutex> turn(turn_);
         while (crew_.size() + 1 < wanted) {
             unsigned worker = static_cast<unsigned>(crew_.size()) + 1;
