@@ -85,6 +85,14 @@ def lines() -> Iterator[str]:
     yield from table("minus_half_of_p", "(p-1)/2, a plain integer.", words((c.P - 1) // 2))
     frobenius = [limb for value in c.FROBENIUS for limb in fq2(value)]
     yield from table("frobenius", "(9+u)^(i(p-1)/6) for i = 0..5, eight limbs each.", frobenius)
+    yield from table("cube_root", "β = 1^(1/3): (x, y) -> (βx, y) multiplies points of G1.", montgomery(c.CUBE_ROOT))
+    minus, last = c.G1_LATTICE[1]
+    for name, comment, value in (
+        ("g1_split_first", "floor(2^320·(6x^2+2x)/r), a plain integer.", (last << 320) // c.R),
+        ("g1_split_second", "floor(2^320·(2x+1)/r), a plain integer.", (-minus << 320) // c.R),
+        ("g2_split", "floor(2^320/6x^2), a plain integer.", (1 << 320) // c.G2_EIGENVALUE),
+    ):
+        yield from table(name, comment, words(value))
     digits = c.ATE_DIGITS
     yield "// 6x+2 in non-adjacent form, least significant digit first."
     yield f"constexpr int ate_length = {len(digits)};"

@@ -33,39 +33,43 @@ template <class M, int B>
 VX_INLINE const Lanes2<M, B>& tight(const Lanes2<M, B>& a) {
     return a;
 }
-template <class M, int C, int D>
-VX_INLINE Sum2<M, C + D> operator+(const Lanes2<M, C>& a, const Lanes2<M, D>& b) {
-    return {a.c0 + b.c0, a.c1 + b.c1};
+#define VX_LINEAR2(S, T)                                           \
+    template <class M, int C, int D>                               \
+    VX_INLINE Sum2<M, C + D> operator+(const S<M, C>& a, const T<M, D>& b) { return {a.c0 + b.c0, a.c1 + b.c1}; } \
+    template <class M, int C, int D>                               \
+    VX_INLINE Sum2<M, C + D> operator-(const S<M, C>& a, const T<M, D>& b) { return {a.c0 - b.c0, a.c1 - b.c1}; }
+VX_LINEAR2(Lanes2, Lanes2)
+VX_LINEAR2(Lanes2, Sum2)
+VX_LINEAR2(Sum2, Lanes2)
+VX_LINEAR2(Sum2, Sum2)
+#undef VX_LINEAR2
+template <class M, int B>
+VX_INLINE Sum2<M, B> minus_of(const Lanes2<M, B>& a) {
+    return {minus_of(a.c0), minus_of(a.c1)};
 }
-template <class M, int C, int D>
-VX_INLINE Sum2<M, C + D> operator-(const Lanes2<M, C>& a, const Lanes2<M, D>& b) {
-    return {a.c0 - b.c0, a.c1 - b.c1};
-}
-template <class M, int C, int D>
-VX_INLINE Sum2<M, C + D> operator-(const Sum2<M, C>& a, const Lanes2<M, D>& b) {
-    return {a.c0 - b.c0, a.c1 - b.c1};
+template <int K, class M, int B>
+VX_INLINE Sum2<M, K * B> times(const Sum2<M, B>& a) {
+    return {times<K>(a.c0), times<K>(a.c1)};
 }
 // Four products, two reductions, both parts side by side.
 template <class M, int C, int D>
 VX_INLINE Lanes2<M, 2> product(const Lanes2<M, C>& a, const Lanes2<M, D>& b) {
     static_assert(2 * C * D <= 84, "the product would leave [0, 2p)");
     const Lanes<M, C> minus = tight(minus_of(a.c1));
-    Vec even[6], odd[6];
-    for (int i = 0; i < 6; ++i) even[i] = odd[i] = _mm512_setzero_si512();
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        product_row(even, a.c0.v, b.c0.v[i]);
-        product_row(odd, a.c0.v, b.c1.v[i]);
-        product_row(even, minus.v, b.c1.v[i]);
-        product_row(odd, a.c1.v, b.c0.v[i]);
-        product_row_high(even, a.c0.v, b.c0.v[i]);
-        product_row_high(odd, a.c0.v, b.c1.v[i]);
-        product_row_high(even, minus.v, b.c1.v[i]);
-        product_row_high(odd, a.c1.v, b.c0.v[i]);
-        reduce_row<M>(even);
-        reduce_row<M>(odd);
-    }
-    return {carried<M>(even), carried<M>(odd)};
+    Sum2<M, 2> out;
+    product_rows<M, 2, 2>({{a.c0.v, minus.v}, {a.c0.v, a.c1.v}}, {{b.c0.v, b.c1.v}, {b.c1.v, b.c0.v}}, {out.c0.v, out.c1.v});
+    return tight(out);
+}
+// ab + cd: eight products, two reductions.
+template <class M, int A, int B, int C, int D>
+VX_INLINE Lanes2<M, 2> product_plus(const Lanes2<M, A>& a, const Lanes2<M, B>& b, const Lanes2<M, C>& c, const Lanes2<M, D>& d) {
+    static_assert(2 * (A * B + C * D) <= 84, "the sum of products would leave [0, 2p)");
+    const Lanes<M, A> minus_a = tight(minus_of(a.c1));
+    const Lanes<M, C> minus_c = tight(minus_of(c.c1));
+    Sum2<M, 2> out;
+    product_rows<M, 2, 4>({{a.c0.v, minus_a.v, c.c0.v, minus_c.v}, {a.c0.v, a.c1.v, c.c0.v, c.c1.v}},
+                          {{b.c0.v, b.c1.v, d.c0.v, d.c1.v}, {b.c1.v, b.c0.v, d.c1.v, d.c0.v}}, {out.c0.v, out.c1.v});
+    return tight(out);
 }
 template <int K, class M, int C, int D>
 VX_INLINE void products(const Lanes2<M, C> (&a)[K], const Lanes2<M, D> (&b)[K], Lanes2<M, 2> (&out)[K]) {
@@ -78,6 +82,15 @@ VX_INLINE Lanes2<M, 2> square(const Lanes2<M, B>& a) {
     products(left, right, out);
     return {out[0], out[1]};
 }
+template <int K, class M, int B>
+VX_INLINE void squares(const Lanes2<M, B> (&a)[K], Lanes2<M, 2> (&out)[K]) {
+    for (int k = 0; k < K; ++k) out[k] = square(a[k]);
+}
+template <int K, class M, int A, int B, int C, int D>
+VX_INLINE void products_plus(const Lanes2<M, A> (&a)[K], const Lanes2<M, B> (&b)[K], const Lanes2<M, C> (&c)[K],
+                             const Lanes2<M, D> (&d)[K], Lanes2<M, 2> (&out)[K]) {
+    for (int k = 0; k < K; ++k) out[k] = product_plus(a[k], b[k], c[k], d[k]);
+}
 template <class M, int B>
 VX_INLINE Sum2<M, B> loosen(const Lanes2<M, B>& a) {
     return {loosen(a.c0), loosen(a.c1)};
@@ -88,6 +101,10 @@ VX_INLINE Lanes2<M, larger(K + 1, B - K)> fold(const Sum2<M, B>& a) {
 }
 template <class M, int B>
 VX_INLINE Lanes2<M, 2> fit(const Lanes2<M, B>& a) {
+    return {fit(a.c0), fit(a.c1)};
+}
+template <class M, int B>
+VX_INLINE Lanes2<M, 2> fit(const Sum2<M, B>& a) {
     return {fit(a.c0), fit(a.c1)};
 }
 template <class M, int B>

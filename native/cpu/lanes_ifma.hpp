@@ -167,26 +167,40 @@ VX_INLINE Sum<M, K * B> times(const Sum<M, B>& a) {
     return out;
 }
 
-// t += a·y for one limb y, then t = (t + m·p) / 2^52 with the m that makes it exact: one row of a Montgomery product.
+// t + m·p with the m that makes it a multiple of 2^52, which is left in t[1] and what follows.
 // `low` of the lowest limb need not be computed: t + m·p has zeros there, so its carry is t's, rounded up.
 template <class M>
-VX_INLINE void reduce_row(Vec* t) {
-    const Vec zero = _mm512_setzero_si512();
-    const Vec m = _mm512_madd52lo_epu64(zero, t[0], broadcast(M::inv & mask52));
+VX_INLINE void reduce_column(Vec* t) {
+    const Vec m = _mm512_madd52lo_epu64(_mm512_setzero_si512(), t[0], broadcast(M::inv & mask52));
     const Vec carry = _mm512_srli_epi64(_mm512_add_epi64(t[0], broadcast(mask52)), 52);
     Vec p[5];
     for (int i = 0; i < 5; ++i) p[i] = broadcast(multiple_of_p<M>(1, i));
     t[1] = _mm512_add_epi64(t[1], carry);
-    for (int i = 1; i < 5; ++i) t[i] = _mm512_madd52lo_epu64(t[i], m, p[i]);
-    for (int i = 0; i < 5; ++i) t[i + 1] = _mm512_madd52hi_epu64(t[i + 1], m, p[i]);
-    for (int i = 0; i < 5; ++i) t[i] = t[i + 1];
-    t[5] = zero;
+    asm("vpmadd52luq %[p1], %[m], %[t1]\n\tvpmadd52luq %[p2], %[m], %[t2]\n\tvpmadd52luq %[p3], %[m], %[t3]\n\t"
+        "vpmadd52luq %[p4], %[m], %[t4]\n\tvpmadd52huq %[p0], %[m], %[t1]\n\tvpmadd52huq %[p1], %[m], %[t2]\n\t"
+        "vpmadd52huq %[p2], %[m], %[t3]\n\tvpmadd52huq %[p3], %[m], %[t4]\n\tvpmadd52huq %[p4], %[m], %[t5]"
+        : [t1] "+&v"(t[1]), [t2] "+&v"(t[2]), [t3] "+&v"(t[3]), [t4] "+&v"(t[4]), [t5] "+&v"(t[5])
+        : [m] "v"(m), [p0] "vm"(p[0]), [p1] "vm"(p[1]), [p2] "vm"(p[2]), [p3] "vm"(p[3]), [p4] "vm"(p[4]));
 }
+// t += a·y for one limb y, then t = (t + m·p) / 2^52: one row of a Montgomery product.
+template <class M>
+VX_INLINE void reduce_row(Vec* t) {
+    reduce_column<M>(t);
+    for (int i = 0; i < 5; ++i) t[i] = t[i + 1];
+    t[5] = _mm512_setzero_si512();
+}
+// Five multiplications in one piece: left to itself, GCC copies every sum before it adds to it, and runs out of registers.
 VX_INLINE void product_row(Vec* t, const Vec* a, Vec y) {
-    for (int i = 0; i < 5; ++i) t[i] = _mm512_madd52lo_epu64(t[i], a[i], y);
+    asm("vpmadd52luq %[a0], %[y], %[t0]\n\tvpmadd52luq %[a1], %[y], %[t1]\n\tvpmadd52luq %[a2], %[y], %[t2]\n\t"
+        "vpmadd52luq %[a3], %[y], %[t3]\n\tvpmadd52luq %[a4], %[y], %[t4]"
+        : [t0] "+&v"(t[0]), [t1] "+&v"(t[1]), [t2] "+&v"(t[2]), [t3] "+&v"(t[3]), [t4] "+&v"(t[4])
+        : [y] "v"(y), [a0] "vm"(a[0]), [a1] "vm"(a[1]), [a2] "vm"(a[2]), [a3] "vm"(a[3]), [a4] "vm"(a[4]));
 }
 VX_INLINE void product_row_high(Vec* t, const Vec* a, Vec y) {
-    for (int i = 0; i < 5; ++i) t[i + 1] = _mm512_madd52hi_epu64(t[i + 1], a[i], y);
+    asm("vpmadd52huq %[a0], %[y], %[t0]\n\tvpmadd52huq %[a1], %[y], %[t1]\n\tvpmadd52huq %[a2], %[y], %[t2]\n\t"
+        "vpmadd52huq %[a3], %[y], %[t3]\n\tvpmadd52huq %[a4], %[y], %[t4]"
+        : [t0] "+&v"(t[1]), [t1] "+&v"(t[2]), [t2] "+&v"(t[3]), [t3] "+&v"(t[4]), [t4] "+&v"(t[5])
+        : [y] "v"(y), [a0] "vm"(a[0]), [a1] "vm"(a[1]), [a2] "vm"(a[2]), [a3] "vm"(a[3]), [a4] "vm"(a[4]));
 }
 
 template <class M>
@@ -196,24 +210,57 @@ VX_INLINE Lanes<M, 2> carried(const Vec* t) {
     return tight(s);
 }
 
-// K products ab/2^260 side by side, not carried yet: one alone would wait for its own results, and the next be too far away
-// in the stream of instructions.
-template <class M, int K>
-VX_INLINE void product_rows(const Vec* const (&a)[K], const Vec* const (&b)[K], Vec* const (&out)[K]) {
+// K sums of N products ab/2^260 side by side, one reduction a sum, not carried yet: one alone would wait for its own results,
+// and the next be too far away in the stream of instructions.
+template <class M, int K, int N>
+VX_INLINE void product_rows(const Vec* const (&a)[K][N], const Vec* const (&b)[K][N], Vec* const (&out)[K]) {
     Vec t[K][6];
     for (auto& row : t) {
         for (auto& limb : row) limb = _mm512_setzero_si512();
     }
 #pragma GCC unroll 5
     for (int i = 0; i < 5; ++i) {
-        for (int k = 0; k < K; ++k) {
-            product_row(t[k], a[k], b[k][i]);
-            product_row_high(t[k], a[k], b[k][i]);
+        for (int n = 0; n < N; ++n) {
+            for (int k = 0; k < K; ++k) product_row(t[k], a[k][n], b[k][n][i]);
+        }
+        for (int n = 0; n < N; ++n) {
+            for (int k = 0; k < K; ++k) product_row_high(t[k], a[k][n], b[k][n][i]);
         }
         for (auto& row : t) reduce_row<M>(row);
     }
     for (int k = 0; k < K; ++k) {
         for (int i = 0; i < 5; ++i) out[k][i] = t[k][i];
+    }
+}
+// K squares side by side: products of different limbs are made once and their sums doubled.
+template <class M, int K>
+VX_INLINE void square_rows(const Vec* const (&a)[K], Vec* const (&out)[K]) {
+    Vec t[K][10];
+    for (auto& columns : t) {
+        for (auto& column : columns) column = _mm512_setzero_si512();
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        for (int k = 0; k < K; ++k) {
+            for (int j = i + 1; j < 5; ++j) {
+                t[k][i + j] = _mm512_madd52lo_epu64(t[k][i + j], a[k][i], a[k][j]);
+                t[k][i + j + 1] = _mm512_madd52hi_epu64(t[k][i + j + 1], a[k][i], a[k][j]);
+            }
+        }
+    }
+    for (int k = 0; k < K; ++k) {
+        for (int i = 1; i < 9; ++i) t[k][i] = _mm512_add_epi64(t[k][i], t[k][i]);
+        for (int i = 0; i < 5; ++i) {
+            t[k][2 * i] = _mm512_madd52lo_epu64(t[k][2 * i], a[k][i], a[k][i]);
+            t[k][2 * i + 1] = _mm512_madd52hi_epu64(t[k][2 * i + 1], a[k][i], a[k][i]);
+        }
+    }
+#pragma GCC unroll 5
+    for (int i = 0; i < 5; ++i) {
+        for (int k = 0; k < K; ++k) reduce_column<M>(t[k] + i);
+    }
+    for (int k = 0; k < K; ++k) {
+        for (int i = 0; i < 5; ++i) out[k][i] = t[k][5 + i];
     }
 }
 
@@ -235,17 +282,9 @@ VX_INLINE Lanes<M, 2> multiply(const Vec* a, const Vec* b) {
 template <class M, int A, int B, int C, int D>
 VX_INLINE Lanes<M, 2> multiply_two(const Lanes<M, A>& a, const Lanes<M, B>& b, const Lanes<M, C>& c, const Lanes<M, D>& d) {
     static_assert(A * B + C * D <= 84, "the sum of products would leave [0, 2p)");
-    Vec t[6];
-    for (auto& limb : t) limb = _mm512_setzero_si512();
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        product_row(t, a.v, b.v[i]);
-        product_row(t, c.v, d.v[i]);
-        product_row_high(t, a.v, b.v[i]);
-        product_row_high(t, c.v, d.v[i]);
-        reduce_row<M>(t);
-    }
-    return carried<M>(t);
+    Sum<M, 2> sum;
+    product_rows<M, 1, 2>({{a.v, c.v}}, {{b.v, d.v}}, {sum.v});
+    return tight(sum);
 }
 template <class M, int C, int D>
 VX_INLINE Lanes<M, 2> product(const Lanes<M, C>& a, const Lanes<M, D>& b) {
@@ -265,13 +304,40 @@ template <class M, int C, int D>
 VX_INLINE void products(const Lanes<M, C> (&a)[2], const Lanes<M, D> (&b)[2], Lanes<M, 2> (&out)[2]) {
     static_assert(C * D <= 84, "the product would leave [0, 2p)");
     Sum<M, 2> sums[2];
-    product_rows<M, 2>({a[0].v, a[1].v}, {b[0].v, b[1].v}, {sums[0].v, sums[1].v});
+    product_rows<M, 2, 1>({{a[0].v}, {a[1].v}}, {{b[0].v}, {b[1].v}}, {sums[0].v, sums[1].v});
     for (int k = 0; k < 2; ++k) out[k] = tight(sums[k]);
 }
 
+// Σ of two products, of two pairs of them.
+template <class M, int A, int B, int C, int D>
+VX_INLINE void products_plus(const Lanes<M, A> (&a)[2], const Lanes<M, B> (&b)[2], const Lanes<M, C> (&c)[2],
+                             const Lanes<M, D> (&d)[2], Lanes<M, 2> (&out)[2]) {
+    static_assert(A * B + C * D <= 84, "the sum of products would leave [0, 2p)");
+    Sum<M, 2> sums[2];
+    product_rows<M, 2, 2>({{a[0].v, c[0].v}, {a[1].v, c[1].v}}, {{b[0].v, d[0].v}, {b[1].v, d[1].v}},
+                          {sums[0].v, sums[1].v});
+    for (int k = 0; k < 2; ++k) out[k] = tight(sums[k]);
+}
+template <class M, int C>
+VX_INLINE void squares(const Lanes<M, C> (&a)[1], Lanes<M, 2> (&out)[1]) {
+    static_assert(C * C <= 84, "the square would leave [0, 2p)");
+    Sum<M, 2> sum;
+    square_rows<M, 1>({a[0].v}, {sum.v});
+    out[0] = tight(sum);
+}
+template <class M, int C>
+VX_INLINE void squares(const Lanes<M, C> (&a)[2], Lanes<M, 2> (&out)[2]) {
+    static_assert(C * C <= 84, "the square would leave [0, 2p)");
+    Sum<M, 2> sums[2];
+    square_rows<M, 2>({a[0].v, a[1].v}, {sums[0].v, sums[1].v});
+    for (int k = 0; k < 2; ++k) out[k] = tight(sums[k]);
+}
 template <class M, int C>
 VX_INLINE Lanes<M, 2> square(const Lanes<M, C>& a) {
-    return a * a;
+    static_assert(C * C <= 84, "the square would leave [0, 2p)");
+    Sum<M, 2> sum;
+    square_rows<M, 1>({a.v}, {sum.v});
+    return tight(sum);
 }
 
 constexpr int larger(int a, int b) { return a > b ? a : b; }
@@ -285,18 +351,28 @@ VX_INLINE Lanes<M, larger(K + 1, B - K)> fold(const Sum<M, B>& a) {
     return tight(out);
 }
 // [0, 64p) -> [0, 2p): takes off qp for a quotient q guessed from the top limb, which is never too large and at most one and a
-// half too small (84 = floor(2^52 / (top of p + 1)), 0.7 % below the truth).
-template <class M, int B>
-VX_INLINE Lanes<M, 2> fit(const Lanes<M, B>& a) {
+// half too small (84 = floor(2^52 / (top of p + 1)), 0.7 % below the truth). Uncarried limbs as in `fold`.
+template <class M>
+VX_INLINE Lanes<M, 2> fit_by(const Vec* a, Vec top) {
     const Vec zero = _mm512_setzero_si512();
-    const Vec q = _mm512_madd52hi_epu64(zero, a.v[4], broadcast(mask52 / (multiple_of_p<M>(1, 4) + 1)));
+    const Vec q = _mm512_madd52hi_epu64(zero, top, broadcast(mask52 / (multiple_of_p<M>(1, 4) + 1)));
     Sum<M, 2> out;
     for (int i = 0; i < 5; ++i) {
         Vec t = _mm512_madd52lo_epu64(zero, q, broadcast(multiple_of_p<M>(1, i)));
         if (i) t = _mm512_madd52hi_epu64(t, q, broadcast(multiple_of_p<M>(1, i - 1)));
-        out.v[i] = _mm512_sub_epi64(a.v[i], t);
+        out.v[i] = _mm512_sub_epi64(a[i], t);
     }
     return tight(out);
+}
+template <class M, int B>
+VX_INLINE Lanes<M, 2> fit(const Lanes<M, B>& a) {
+    return fit_by<M>(a.v, a.v[4]);
+}
+template <class M, int B>
+VX_INLINE Lanes<M, 2> fit(const Sum<M, B>& a) {
+    static_assert(B <= 64, "260 bits hold values below 64p");
+    const Vec top = _mm512_sub_epi64(a.v[4], broadcast(16));
+    return fit_by<M>(a.v, _mm512_max_epi64(top, _mm512_setzero_si512()));
 }
 
 // a - kp where the lane's bit is set; exact comparison by the sign of the difference.
@@ -419,7 +495,7 @@ VX_INLINE Raw<M, Factor> load_raw(const u64* in) {
 template <class M, int C, int D>
 VX_INLINE void multiply_raw(const Raw<M, C> (&a)[2], const Raw<M, D> (&b)[2], Sum<M, 2> (&out)[2]) {
     static_assert(C * D <= 84, "the product would leave [0, 2p)");
-    product_rows<M, 2>({a[0].v, a[1].v}, {b[0].v, b[1].v}, {out[0].v, out[1].v});
+    product_rows<M, 2, 1>({{a[0].v}, {a[1].v}}, {{b[0].v}, {b[1].v}}, {out[0].v, out[1].v});
 }
 // A value that has not been carried, less p unless that is negative.
 template <class M>

@@ -79,6 +79,26 @@ VX_FN constexpr u64 frobenius(int i) {
     constexpr u64 limbs[48] = {0xd35d438dc58f0d9du, 0x0a78eb28f5c70b3du, 0x666ea36f7879462cu, 0x0e0a77c19a07df2fu, 0x0000000000000000u, 0x0000000000000000u, 0x0000000000000000u, 0x0000000000000000u, 0xaf9ba69633144907u, 0xca6b1d7387afb78au, 0x11bded5ef08a2087u, 0x02f34d751a1f3a7cu, 0xa222ae234c492d72u, 0xd00f02a4565de15bu, 0xdc2ff3a253dfc926u, 0x10a75716b3899551u, 0xb5773b104563ab30u, 0x347f91c8a9aa6454u, 0x7a007127242e0991u, 0x1956bcd8118214ecu, 0x6e849f1ea0aa4757u, 0xaa1c7b6d89f89141u, 0xb6e713cdfae0ca3au, 0x26694fbb4e82ebc3u, 0xe4bbdd0c2936b629u, 0xbb30f162e133bacbu, 0x31a9d1b6f9645366u, 0x253570bea500f8ddu, 0xa1d77ce45ffe77c7u, 0x07affd117826d1dbu, 0x6d16bd27bb7edc6bu, 0x2c87200285defeccu, 0x7361d77f843abe92u, 0xa5bb2bd3273411fbu, 0x9c941f314b3e2399u, 0x15df9cddbb9fd3ecu, 0x5dddfd154bd8c949u, 0x62cb29a5a4445b60u, 0x37bc870a0c7dd2b9u, 0x24830a9d3171f0fdu, 0xc970692f41690fe7u, 0xe240342127694b0bu, 0x32bee66b83c459e8u, 0x12aabced0ab08841u, 0x0d485d2340aebfa9u, 0x05193418ab2fcc57u, 0xd3b0a40b8a4910f5u, 0x2f21ebb535d2925au};
     return limbs[i];
 }
+// β = 1^(1/3): (x, y) -> (βx, y) multiplies points of G1.
+VX_FN constexpr u64 cube_root(int i) {
+    constexpr u64 limbs[4] = {0x71930c11d782e155u, 0xa6bb947cffbe3323u, 0xaa303344d4741444u, 0x2c3b3f0d26594943u};
+    return limbs[i];
+}
+// floor(2^320·(6x^2+2x)/r), a plain integer.
+VX_FN constexpr u64 g1_split_first(int i) {
+    constexpr u64 limbs[4] = {0xa5e38cfb5eaa26d9u, 0x7a7bd9d4391eb18du, 0x4ccef014a773d2cfu, 0x0000000000000002u};
+    return limbs[i];
+}
+// floor(2^320·(2x+1)/r), a plain integer.
+VX_FN constexpr u64 g1_split_second(int i) {
+    constexpr u64 limbs[4] = {0x6eb9c714773a6ef2u, 0xd91d232ec7e0b3d7u, 0x0000000000000002u, 0x0000000000000000u};
+    return limbs[i];
+}
+// floor(2^320/6x^2), a plain integer.
+VX_FN constexpr u64 g2_split(int i) {
+    constexpr u64 limbs[4] = {0xcd9e614a70bf4f4cu, 0x2cb62031c8e01941u, 0x4ccef014a773d2d5u, 0x0000000000000002u};
+    return limbs[i];
+}
 // 6x+2 in non-adjacent form, least significant digit first.
 constexpr int ate_length = 66;
 constexpr int miller_lines = 88;  // of one point of G2

@@ -63,7 +63,22 @@ def _group_cases(name: str) -> list[Case]:
             "lift_x": [((a[:, 0], flags), {}), ((abscissae, flags), {})],
         }
         cases += table[kernel]
-    return cases
+    return cases + _rare_points(name)
+
+
+def _rare_points(name: str) -> list[Case]:
+    """Scalars that an endomorphism splits unevenly; points of the twist outside of G2; ordinates of one part."""
+    if name not in ("g1.multiply", "g2.multiply", "g2.valid", "g2.lift_x"):
+        return []
+    scalars, outside, real = make.eigen_scalars(), make.g2_outside(), make.real_ordinates()
+    same = np.ascontiguousarray(np.broadcast_to(make.scalars(1, 3) + np.uint64(5), (len(outside), 4)))
+    table: dict[str, list[Case]] = {
+        "g1.multiply": [((make.G1[None].repeat(len(scalars), axis=0), scalars), {})],
+        "g2.multiply": [((make.G2[None].repeat(len(scalars), axis=0), scalars), {}), ((outside, same), {})],
+        "g2.valid": [((np.concatenate((make.g2_points(3), outside, make.g2_points(4))),), {})],
+        "g2.lift_x": [((real, np.arange(len(real)) % 2 == 0), {}), ((real, np.arange(len(real)) % 2 == 1), {})],
+    }
+    return table[name]
 
 
 def _ntt_cases(_: str) -> list[Case]:

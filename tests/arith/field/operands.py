@@ -6,10 +6,24 @@ import random
 
 import numpy as np
 from numpy.typing import NDArray
+from py_ecc import optimized_bn128 as ecc
 
 from vortex_crypto.arith.field import arrays
 from vortex_crypto.arith.field.arrays import Array, encode, limbs_from_ints
-from vortex_crypto.arith.field.bn254 import FR, G1_GENERATOR, G2_GENERATOR, P, PrimeField, R
+from vortex_crypto.arith.field.bn254 import (
+    B2,
+    FQ,
+    FR,
+    G1_EIGENVALUE,
+    G1_GENERATOR,
+    G2_COFACTOR,
+    G2_EIGENVALUE,
+    G2_GENERATOR,
+    LIMBS,
+    P,
+    PrimeField,
+    R,
+)
 from vortex_crypto.arith.field.reference import ReferenceKernels
 
 REFERENCE = ReferenceKernels()
@@ -55,6 +69,49 @@ def g1_points(n: int, seed: int = 0) -> Array:
 def g2_points(n: int, seed: int = 0) -> Array:
     """n points of G2, chosen as `g1_points`."""
     return _points(REFERENCE.g2.fixed_base(G2, _multipliers(min(n, 12), seed)), n, seed)
+
+
+COFACTOR_PRIMES = (10069, 5864401, 1875725156269, 197620364512881247228717050342013327560683201906968909)
+"""The prime divisors of G2's cofactor."""
+
+
+def eigen_scalars() -> Array:
+    """Scalars whose halves by the endomorphisms of G1 and G2 are zero, tiny of either sign, or as long as they get."""
+    values = [0, 1, R - 1, 8, 16, 17, R - 8]
+    for e in (G1_EIGENVALUE, G2_EIGENVALUE):
+        values += [
+            e,
+            e - 1,
+            e + 1,
+            R - e,
+            8 * e + 8,
+            9 * e - 9,
+            e * e,
+            e << 126,
+            (1 << 126) + (e << 126),
+            (e - 1) * e + e - 1,
+        ]
+    return encode(FR, (value % R for value in values))
+
+
+def g2_outside() -> Array:
+    """Points of the twist outside of G2: random ones, one of each small prime order, and such beside a point of G2."""
+    abscissae = encode(FQ, (c for k in range(1, 11) for c in (k, 2 * k + 1))).reshape(-1, 2, LIMBS)
+    points, found = REFERENCE.g2.lift_x(abscissae, np.zeros(len(abscissae), dtype=np.bool_))
+    wild = REFERENCE.g2._read(points[found])
+    small = [ecc.multiply(wild[0], R * (G2_COFACTOR // order)) for order in COFACTOR_PRIMES[:3]]
+    return REFERENCE.g2._write([*wild, *small, ecc.add(small[0], small[1]), ecc.add(small[0], ecc.G2)])
+
+
+def real_ordinates() -> Array:
+    """Abscissae uint64 [n, 2, 4] for which x^3 + b of the twist is in Fq, so that y is real or imaginary."""
+    found: list[int] = []
+    for x1 in range(1, 25):
+        square = (pow(x1, 3, P) - B2[1]) * pow(3 * x1, -1, P) % P  # 3 x0^2 x1 - x1^3 + b1 = 0
+        x0 = pow(square, (P + 1) // 4, P)
+        if x0 * x0 % P == square:
+            found += [x0, x1]
+    return encode(FQ, found).reshape(-1, 2, LIMBS)
 
 
 def _multipliers(n: int, seed: int) -> Array:

@@ -158,6 +158,19 @@ FROBENIUS: tuple[Fq2, ...] = tuple(fq2_pow(NON_RESIDUE, i * (P - 1) // 6) for i 
 """ξ^(i(p-1)/6): the p-power Frobenius multiplies the coefficient of w^i, conjugated, by the i-th of these."""
 
 
+CUBE_ROOT = pow(3, 2 * (P - 1) // 3, P)
+"""β, a primitive cube root of one in Fq: (x, y) -> (βx, y) is an endomorphism of E."""
+
+G1_EIGENVALUE = 36 * X**3 + 18 * X**2 + 6 * X + 1
+"""What that endomorphism multiplies points of G1 by: a primitive cube root of one in Fr."""
+
+G2_EIGENVALUE = TRACE - 1
+"""What the untwist-Frobenius-twist endomorphism of E' multiplies points of G2 by: p modulo r."""
+
+G1_LATTICE = ((6 * X**2 + 4 * X + 1, 2 * X + 1), (-2 * X - 1, 6 * X**2 + 2 * X))
+"""A basis of the (a, b) with a + b·G1_EIGENVALUE = 0 modulo r, of determinant r."""
+
+
 def g1_multiply_affine(point: tuple[int, int], scalar: int) -> tuple[int, int] | None:
     """scalar · point by doubling and adding in affine coordinates; None is infinity. For deriving constants."""
     result: tuple[int, int] | None = None
@@ -188,6 +201,9 @@ def _check() -> None:
         "the G1 generator is on E": (G1_GENERATOR[1] ** 2 - G1_GENERATOR[0] ** 3 - B) % P == 0,
         "the G2 generator is on the twist": fq2_mul(y2, y2) == fq2_add(cube, B2),
         "the G1 generator has order r": g1_multiply_affine(G1_GENERATOR, R) is None,
+        "the endomorphism of E multiplies by its eigenvalue": g1_multiply_affine(G1_GENERATOR, G1_EIGENVALUE)
+        == (CUBE_ROOT * G1_GENERATOR[0] % P, G1_GENERATOR[1]),
+        "short vectors of its lattice vanish": not any((a + b * G1_EIGENVALUE) % R for a, b in G1_LATTICE),
         "the root of unity has order 2^28": pow(FR_ROOT, 1 << 27, R) == R - 1,
         "the two-adicity is 28": (R - 1) % (1 << 29) == 1 << 28,
         "ξ is neither square nor cube": all(fq2_pow(NON_RESIDUE, (P * P - 1) // k) != (1, 0) for k in (2, 3)),
