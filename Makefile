@@ -6,13 +6,20 @@ STAMP := $(VENV)/.ready
 # snarkjs, circom and solc, for the tests that hold us against them; without npm these tests are skipped and counted.
 FOREIGN := $(if $(shell command -v npm),tests/foreign/node_modules/.package-lock.json)
 
-.PHONY: demo test check native clean
+.PHONY: demo test test-aarch64 test-openfhe check native clean
 
 demo: $(STAMP)
 	$(BIN)/python -m circuits.demo
 
 test: $(STAMP) $(FOREIGN)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Tests where this machine's Python cannot run them; tools/elsewhere.sh says what each needs. `make TESTS=tests/zk ...`
+test-aarch64: $(STAMP)
+	PYTHON=$(BIN)/python tools/elsewhere.sh aarch64 -n 2 $(or $(TESTS),tests/arith)
+
+test-openfhe: $(STAMP)
+	PYTHON=$(BIN)/python tools/elsewhere.sh noble -k openfhe $(or $(TESTS),tests/fhe/test_openfhe.py tests/fhe/test_backends.py)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

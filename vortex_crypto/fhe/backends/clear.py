@@ -23,7 +23,8 @@ from vortex_crypto.fhe.backends import (
     checked_vectors,
     ciphertexts_of,
 )
-from vortex_crypto.fhe.circuit import Vector
+from vortex_crypto.fhe.backends.running import execute
+from vortex_crypto.fhe.circuit import Instruction, Vector
 from vortex_crypto.fhe.ckks.sets import N15, N16
 from vortex_crypto.fhe.interpret import clear
 from vortex_crypto.fhe.interpret.noise import NoiseModel, perturb
@@ -81,20 +82,19 @@ class ClearSession:
 
     def _simulated(self, inputs: dict[str, Vector], progress: Progress | None) -> dict[int, Vector]:
         circuit, rng = self.plan.circuit, np.random.default_rng(self.seed)
-        last = circuit.last_uses()
         model = NoiseModel(self.plan.parameters, circuit.slots, bootstrapping=self.plan.bootstrapping)
         values: dict[int, Vector] = {}
-        for number, i in enumerate(circuit.instructions):
-            if progress is not None:
-                progress(number, len(circuit.instructions), i.origin)
+
+        def perturbed(_: int, i: Instruction) -> list[Vector]:
             args = [values[w] for w in i.args]
             with np.errstate(over="ignore", invalid="ignore"):  # the client refuses what is not finite
                 results = clear.evaluate(circuit, i, args, inputs)
-                for row, wire in enumerate(i.outs):
-                    values[wire] = perturb(circuit, i, row, self.plan.states, model, args, results[row], rng)
-            for wire in {*i.args, *i.outs}:
-                if last[wire] <= number:
-                    del values[wire]
+                return [
+                    perturb(circuit, i, row, self.plan.states, model, args, result, rng)
+                    for row, result in enumerate(results)
+                ]
+
+        execute(circuit, values, perturbed, progress)
         return values
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingKey, VortexError
+from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingKey
 from vortex_crypto.fhe.backends import (
     Capabilities,
     Needs,
@@ -31,8 +31,9 @@ from vortex_crypto.fhe.backends.openfhe_format import (
     checked_residues,
     context_of,
 )
+from vortex_crypto.fhe.backends.running import execute, guarded
 from vortex_crypto.fhe.circuit import Circuit, Instruction, Op, Plain
-from vortex_crypto.fhe.interpret.keys import galois_element
+from vortex_crypto.fhe.interpret.keys import conjugation_element, galois_element
 from vortex_crypto.fhe.interpret.levels import State
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
@@ -70,7 +71,7 @@ class OpenfheServer:
             product = context.product_key(_rows(context, evaluation, "relinearization"), key)
         galois = {
             element: context.galois_key(_rows(context, evaluation, f"galois/{element}"), key, element)
-            for element in galois_elements(self.plan.needs, self.plan.parameters)
+            for element in self.plan.keys.galois_elements(context.degree, generator=GENERATOR)
         }
         return OpenfheSession(self.plan, key, product, galois)
 
@@ -92,15 +93,8 @@ class OpenfheSession:
         """Run the plan; a wire is freed after its last use."""
         context, needs, circuit = self._context, self.plan.needs, self.plan.circuit
         inputs = loaded_ciphertexts(context, needs, "input", ciphertexts, self.key)
-        run = _Run(context, circuit, self.plan.states, self)
-        last = circuit.last_uses()
-        for number, i in enumerate(circuit.instructions):
-            if progress is not None:
-                progress(number, len(circuit.instructions), i.origin)
-            run.wires[i.outs[0]] = inputs.pop(i.name) if i.op is Op.INPUT else _guarded(run, i)
-            for wire in {*i.args, *i.outs}:
-                if last[wire] <= number:
-                    del run.wires[wire]
+        run = _Run(context, circuit, self.plan.states, self, inputs)
+        execute(circuit, run.wires, guarded("OpenFHE", OPENFHE_ERRORS, run), progress)
         arrays = [
             parts_of(context, run.wires[wire], level, self.key)
             for (_, wire), (_, level) in zip(circuit.outputs, needs.outputs, strict=True)
@@ -113,9 +107,15 @@ class _Run:
     """One run: the ciphertexts alive, and a method for each kind of instruction."""
 
     def __init__(
-        self, context: Context, circuit: Circuit, states: Mapping[int, State], session: OpenfheSession
+        self,
+        context: Context,
+        circuit: Circuit,
+        states: Mapping[int, State],
+        session: OpenfheSession,
+        inputs: dict[str, Any],
     ) -> None:
         self.context, self.circuit, self.states, self.session = context, circuit, states, session
+        self.inputs = inputs
         self.wires: dict[int, Any] = {}
         cc = context.context
         self.table: dict[Op, Callable[[Instruction], Any]] = {
@@ -131,7 +131,9 @@ class _Run:
             Op.RESCALE: lambda i: cc.Rescale(*self.args(i)),
         }
 
-    def __call__(self, i: Instruction) -> Any:
+    def __call__(self, _: int, i: Instruction) -> Any:
+        if i.op is Op.INPUT:
+            return self.inputs.pop(i.name)
         result = self.table[i.op](i)
         # Scales are the plan's; OpenFHE is told that every one is its own, so that it never adjusts any.
         result.SetNoiseScaleDeg(1)
@@ -162,7 +164,8 @@ class _Run:
 
     def automorphism(self, i: Instruction) -> Any:
         degree = self.context.degree
-        element = 2 * degree - 1 if i.op is Op.CONJUGATE else galois_element(i.step, degree, generator=GENERATOR)
+        turned = i.op is Op.ROTATE
+        element = galois_element(i.step, degree, generator=GENERATOR) if turned else conjugation_element(degree)
         return self.context.context.EvalAutomorphism(self.wires[i.args[0]], element, self.session.galois[element])
 
 
@@ -198,24 +201,11 @@ class OpenfheBackend:
 BACKEND = OpenfheBackend()
 
 
-def _guarded(run: _Run, i: Instruction) -> Any:
-    try:
-        return run(i)
-    except OPENFHE_ERRORS as error:
-        raise VortexError(f"OpenFHE could not run {i.op.name} of {i.origin or 'the circuit'}: {error}") from error
-
-
 def _rows(context: Context, evaluation: Artefact, name: str) -> Any:
     if name not in evaluation.arrays:
         raise MissingKey(f"the evaluation keys hold no key {name!r}, which the program needs; make them anew")
     moduli = context.parameters.q + context.parameters.p
     return checked_residues(evaluation.arrays[name], context.key_shape, moduli, f"key {name!r}")
-
-
-def galois_elements(needs: Needs, parameters: Parameters) -> list[int]:
-    degree = parameters.ring_degree
-    elements = [galois_element(step, degree, generator=GENERATOR) for step in needs.keys.rotations]
-    return elements + ([2 * degree - 1] if needs.keys.conjugation is not None else [])
 
 
 def check_meta(artefact: Artefact, parameters: Parameters) -> None:

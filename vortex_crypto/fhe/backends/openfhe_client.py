@@ -13,11 +13,10 @@ from vortex_crypto.fhe.backends import KeySet, Needs, checked_results, checked_v
 from vortex_crypto.fhe.backends.openfhe import (
     NAME,
     check_meta,
-    galois_elements,
     loaded_ciphertexts,
     parts_of,
 )
-from vortex_crypto.fhe.backends.openfhe_format import Context, checked_residues, context_of
+from vortex_crypto.fhe.backends.openfhe_format import GENERATOR, Context, checked_residues, context_of
 from vortex_crypto.fhe.circuit import Vector
 from vortex_crypto.fhe.params import Parameters
 
@@ -43,7 +42,7 @@ class OpenfheClient:
         made: dict[str, Any] = {}
         if needs.keys.relinearization is not None:
             made["relinearization"] = _product_key(context, secret, tag)
-        for element in galois_elements(needs, self.parameters):
+        for element in needs.keys.galois_elements(self.parameters.ring_degree, generator=GENERATOR):
             made[f"galois/{element}"] = _galois_key(context, secret, element)
         arrays: dict[str, Array] = {
             name: context.residues(key, every, tag).reshape(context.key_shape) for name, key in made.items()

@@ -27,7 +27,6 @@ from vortex_crypto.errors import (
     MissingDependency,
     MissingKey,
     ParameterRefused,
-    VortexError,
 )
 from vortex_crypto.fhe.backends import (
     Capabilities,
@@ -36,8 +35,9 @@ from vortex_crypto.fhe.backends import (
     checked_ciphertexts,
     ciphertexts_of,
 )
+from vortex_crypto.fhe.backends.running import execute, guarded
 from vortex_crypto.fhe.circuit import Circuit, Instruction, Op, Plain, Vector
-from vortex_crypto.fhe.interpret.keys import galois_element
+from vortex_crypto.fhe.interpret.keys import conjugation_element, galois_element
 from vortex_crypto.fhe.interpret.levels import State
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
@@ -138,7 +138,7 @@ class TensealServer:
             key = self._key(context, evaluation, "relinearization", context.seal.RelinKeys())
             relinearization = _checked_key(key, context, 2, "relinearization")
         galois = {}
-        for element in galois_elements(self.plan.needs, self.plan.parameters):
+        for element in self.plan.keys.galois_elements(self.plan.parameters.ring_degree, generator=GENERATOR):
             key = self._key(context, evaluation, f"galois/{element}", context.seal.GaloisKeys())
             galois[element] = _checked_key(key, context, element, f"galois/{element}")
         return TensealSession(self.plan, evaluation.meta["key"], relinearization, galois)
@@ -166,16 +166,8 @@ class TensealSession:
         """Run the plan; a wire is freed after its last use."""
         context, needs, circuit = self._context, self.plan.needs, self.plan.circuit
         inputs = loaded_ciphertexts(context, needs, "input", ciphertexts, self.key)
-        run = _Run(context, circuit, self.plan.states, self)
-        last = circuit.last_uses()
-        for number, i in enumerate(circuit.instructions):
-            if progress is not None:
-                progress(number, len(circuit.instructions), i.origin)
-            run.spent = {w for w in i.args if last[w] == number}
-            run.wires[i.outs[0]] = inputs.pop(i.name) if i.op is Op.INPUT else _guarded(run, i)
-            for wire in {*i.args, *i.outs}:
-                if last[wire] <= number:
-                    del run.wires[wire]
+        run = _Run(context, circuit, self.plan.states, self, inputs)
+        execute(circuit, run.wires, guarded("SEAL", SEAL_ERRORS, run), progress)
         arrays = [saved(run.wires[wire], context.ciphertext_limit()) for _, wire in circuit.outputs]
         meta = {"backend": "tenseal", "key": self.key}
         return ciphertexts_of(needs, "output", arrays, meta, insecure=self.plan.parameters.insecure)
@@ -185,9 +177,15 @@ class _Run:
     """One run: the ciphertexts alive, and a method for each kind of instruction."""
 
     def __init__(
-        self, context: Context, circuit: Circuit, states: Mapping[int, State], session: TensealSession
+        self,
+        context: Context,
+        circuit: Circuit,
+        states: Mapping[int, State],
+        session: TensealSession,
+        inputs: dict[str, Any],
     ) -> None:
         self.context, self.circuit, self.states, self.session = context, circuit, states, session
+        self.inputs, self.last = inputs, circuit.last_uses()
         self.evaluator = context.seal.Evaluator(context.context)
         self.wires: dict[int, Any] = {}
         self.spent: set[int] = set()
@@ -204,7 +202,10 @@ class _Run:
             Op.RESCALE: self.rescale,
         }
 
-    def __call__(self, i: Instruction) -> Any:
+    def __call__(self, number: int, i: Instruction) -> Any:
+        if i.op is Op.INPUT:
+            return self.inputs.pop(i.name)
+        self.spent = {wire for wire in i.args if self.last[wire] == number}
         result = self.table[i.op](i)
         result.scale = self.scale(i.outs[0])
         return result
@@ -262,9 +263,8 @@ class _Run:
 
     def automorphism(self, i: Instruction) -> Any:
         degree = self.context.parameters.ring_degree
-        element = 2 * degree - 1
-        if i.op is Op.ROTATE:
-            element = galois_element(i.step, degree, generator=GENERATOR)
+        turned = i.op is Op.ROTATE
+        element = galois_element(i.step, degree, generator=GENERATOR) if turned else conjugation_element(degree)
         result = self.context.seal.Ciphertext()
         self.evaluator.apply_galois(self.wires[i.args[0]], element, self.session.galois[element], result)
         return result
@@ -297,19 +297,6 @@ class TensealBackend:
 
 
 BACKEND = TensealBackend()
-
-
-def _guarded(run: _Run, i: Instruction) -> Any:
-    try:
-        return run(i)
-    except SEAL_ERRORS as error:
-        raise VortexError(f"SEAL could not run {i.op.name} of {i.origin or 'the circuit'}: {error}") from error
-
-
-def galois_elements(needs: Needs, parameters: Parameters) -> list[int]:
-    degree = parameters.ring_degree
-    elements = [galois_element(step, degree, generator=GENERATOR) for step in needs.keys.rotations]
-    return elements + ([2 * degree - 1] if needs.keys.conjugation is not None else [])
 
 
 def checked_meta(artefact: Artefact, parameters: Parameters) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from vortex_crypto.container import Array, Artefact
 from vortex_crypto.fhe.backends import KeySet, Needs, checked_results, checked_vectors, ciphertexts_of
 from vortex_crypto.fhe.backends.tenseal import (
+    GENERATOR,
     Context,
     checked_meta,
     context_of,
-    galois_elements,
     loaded,
     loaded_ciphertexts,
     saved,
@@ -43,7 +43,7 @@ class TensealClient:
         arrays: dict[str, Array] = {}
         if needs.keys.relinearization is not None:
             arrays["relinearization"] = saved(maker.create_relin_keys(), context.key_limit())
-        for element in galois_elements(needs, self.parameters):
+        for element in needs.keys.galois_elements(self.parameters.ring_degree, generator=GENERATOR):
             arrays[f"galois/{element}"] = saved(maker.create_galois_keys([element]), context.key_limit())
         secret = {"secret": saved(maker.secret_key(), context.ciphertext_limit())}
         insecure = self.parameters.insecure

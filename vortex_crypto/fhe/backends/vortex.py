@@ -23,6 +23,7 @@ from vortex_crypto.fhe.backends import (
     checked_ciphertexts,
     ciphertexts_of,
 )
+from vortex_crypto.fhe.backends.running import execute
 from vortex_crypto.fhe.circuit import Bootstrap, Chebyshev, Constant, Instruction, LinearTransform, Op
 from vortex_crypto.fhe.ckks import storage
 from vortex_crypto.fhe.ckks.bootstrapping import Bootstrapper, EncapsulationKeys
@@ -96,7 +97,7 @@ class VortexServer:
             product = storage.compressed_key(context, seeds, arrays, "relinearization", level).expand(context)
         galois = {
             element: storage.compressed_key(context, seeds, arrays, f"galois/{element}", level).expand(context)
-            for element, level in galois_elements(self.plan.needs, context).items()
+            for element, level in self.plan.keys.galois_elements(self.plan.parameters.ring_degree).items()
         }
         keys = EvaluationKeys(product, galois)
         encapsulation = _encapsulation(context, seeds, arrays) if self.bootstrapper is not None else None
@@ -157,14 +158,7 @@ class VortexSession:
         plan = self.server.plan
         circuit, needs = plan.circuit, plan.needs
         run = _Run(self, self._inputs(ciphertexts))
-        last = circuit.last_uses()
-        for number, i in enumerate(circuit.instructions):
-            if progress is not None:
-                progress(number, len(circuit.instructions), i.origin)
-            run.wires.update(zip(i.outs, run.table[i.op](number, i), strict=True))
-            for wire in {*i.args, *i.outs}:
-                if last[wire] <= number:
-                    del run.wires[wire]
+        execute(circuit, run.wires, lambda number, i: run.table[i.op](number, i), progress)
         arrays: list[Array] = [run.wires[wire].parts for _, wire in circuit.outputs]
         meta = {"backend": NAME, "key": self.key}
         return ciphertexts_of(needs, "output", arrays, meta, insecure=plan.parameters.insecure)
@@ -288,14 +282,6 @@ def _encapsulation(context: Context, seeds: object, arrays: Mapping[str, Array])
     sparse = storage.compressed_key(context, seeds, arrays, TO_SPARSE, 0, special=special)
     dense = storage.compressed_key(context, seeds, arrays, TO_DENSE, context.top_level)
     return EncapsulationKeys(sparse.expand(context, special=special), dense.expand(context))
-
-
-def galois_elements(needs: Needs, context: Context) -> dict[int, int]:
-    """Galois elements with the highest level each is used at."""
-    found = {context.galois_element(step): level for step, level in needs.keys.rotations.items()}
-    if needs.keys.conjugation is not None:
-        found[context.conjugation] = needs.keys.conjugation
-    return found
 
 
 def check_meta(artefact: Artefact, parameters: Parameters) -> None:

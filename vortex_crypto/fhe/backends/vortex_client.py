@@ -24,7 +24,6 @@ from vortex_crypto.fhe.backends.vortex import (
     check_key,
     check_meta,
     context_of,
-    galois_elements,
 )
 from vortex_crypto.fhe.circuit import Vector
 from vortex_crypto.fhe.ckks import storage
@@ -52,7 +51,7 @@ class VortexClient:
         generator = KeyGenerator(context)
         secret = generator.secret_key()
         product, galois = generator.evaluation_keys(
-            secret, KeyNeeds(needs.keys.relinearization, galois_elements(needs, context))
+            secret, KeyNeeds(needs.keys.relinearization, needs.keys.galois_elements(self.parameters.ring_degree))
         )
         named = {f"galois/{element}": key for element, key in galois.items()}
         if product is not None:

@@ -37,6 +37,15 @@ class Keys:
         single = (self.relinearization, self.conjugation)
         return [level for level in (*self.rotations.values(), *single) if level is not None]
 
+    def galois_elements(self, ring_degree: int, *, generator: int = 5) -> dict[int, int]:
+        """Highest level by Galois element, of rotations and conjugation; `generator` as `galois_element`'s."""
+        found = {
+            galois_element(step, ring_degree, generator=generator): level for step, level in self.rotations.items()
+        }
+        if self.conjugation is not None:
+            found[conjugation_element(ring_degree)] = self.conjugation
+        return found
+
     def merged(self, other: Keys) -> Keys:
         """Keys that serve both."""
         rotations = {
@@ -79,3 +88,8 @@ def galois_element(step: int, ring_degree: int, *, generator: int = 5) -> int:
     The own scheme orders the slots by powers of 5, SEAL by powers of 3.
     """
     return pow(generator, step % (ring_degree // 2), 2 * ring_degree)
+
+
+def conjugation_element(ring_degree: int) -> int:
+    """The automorphism X -> X^g that conjugates every slot, in any order of the slots."""
+    return 2 * ring_degree - 1
