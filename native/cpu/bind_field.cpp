@@ -178,8 +178,9 @@ public:
         const size_t n = count(a, 4);
         bool* out;
         OutFlags result = engine_.flags(out, n);
+        static_assert(sizeof(bool) == 1);
         blocks(n, threads, [&](size_t i, size_t k) {
-            for (size_t j = i; j < i + k; ++j) out[j] = ops_.canonical(a.data() + 4 * j);
+            ops_.canonical(a.data() + 4 * i, reinterpret_cast<u8*>(out) + i, k);
         });
         return result;
     }

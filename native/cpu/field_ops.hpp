@@ -26,7 +26,7 @@ struct VectorOps {
     void (*csr)(const int64_t* indptr, const int64_t* indices, const u64* values, const u64* x, u64* out, size_t rows);
     // The same with coefficients that are integers.
     void (*csr_int64)(const int64_t* indptr, const int64_t* indices, const int64_t* values, const u64* x, u64* out, size_t rows);
-    bool (*canonical)(const u64* limbs);
+    void (*canonical)(const u64* limbs, uint8_t* below, size_t n);  // one where an element is below p
 };
 
 constexpr unsigned longest_chain = 128;

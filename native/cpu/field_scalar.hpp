@@ -107,7 +107,9 @@ struct ScalarVectors {
             to(out)[i] = sum.value();
         }
     }
-    static bool canonical(const u64* limbs) { return F::canonical(limbs); }
+    static void canonical(const u64* limbs, uint8_t* below, size_t n) {
+        for (size_t i = 0; i < n; ++i) below[i] = F::canonical(limbs + 4 * i);
+    }
 
     static constexpr VectorOps ops() {
         return {add, sub, mul, mul_add, scale, inner_product, powers, power, inverse,

@@ -447,10 +447,9 @@ VX_INLINE void join(const Vec* a, Vec* out) {
     out[3] = _mm512_shrdi_epi64(_mm512_slli_epi64(a[3], 12), a[4], 48);
 }
 
-// Eight consecutive elements of four limbs each <-> a vector a limb.
-VX_INLINE void deinterleave(const u64* in, Vec* limbs) {
-    const Vec a = _mm512_loadu_si512(in), b = _mm512_loadu_si512(in + 8), c = _mm512_loadu_si512(in + 16),
-              d = _mm512_loadu_si512(in + 24);
+// Eight elements of four limbs each, two a vector, <-> a vector a limb.
+VX_INLINE void deinterleave(const Vec* pairs, Vec* limbs) {
+    const Vec a = pairs[0], b = pairs[1], c = pairs[2], d = pairs[3];
     const Vec first = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), second = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
     const Vec ab01 = _mm512_permutex2var_epi64(a, first, b), cd01 = _mm512_permutex2var_epi64(c, first, d);
     const Vec ab23 = _mm512_permutex2var_epi64(a, second, b), cd23 = _mm512_permutex2var_epi64(c, second, d);
@@ -458,6 +457,10 @@ VX_INLINE void deinterleave(const u64* in, Vec* limbs) {
     limbs[1] = _mm512_shuffle_i64x2(ab01, cd01, 0xee);
     limbs[2] = _mm512_shuffle_i64x2(ab23, cd23, 0x44);
     limbs[3] = _mm512_shuffle_i64x2(ab23, cd23, 0xee);
+}
+VX_INLINE void deinterleave(const u64* in, Vec* limbs) {
+    const Vec pairs[4] = {_mm512_loadu_si512(in), _mm512_loadu_si512(in + 8), _mm512_loadu_si512(in + 16), _mm512_loadu_si512(in + 24)};
+    deinterleave(pairs, limbs);
 }
 VX_INLINE void interleave(const Vec* limbs, u64* out) {
     const Vec ab01 = _mm512_shuffle_i64x2(limbs[0], limbs[1], 0x44), cd01 = _mm512_shuffle_i64x2(limbs[0], limbs[1], 0xee);
@@ -497,21 +500,20 @@ VX_INLINE void multiply_raw(const Raw<M, C> (&a)[2], const Raw<M, D> (&b)[2], Su
     static_assert(C * D <= 84, "the product would leave [0, 2p)");
     product_rows<M, 2, 1>({{a[0].v}, {a[1].v}}, {{b[0].v}, {b[1].v}}, {out[0].v, out[1].v});
 }
-// A value that has not been carried, less p unless that is negative.
-template <class M>
-VX_INLINE void store(u64* out, const Sum<M, 2>& a) {
+// A value that has not been carried, less p, and once more if it may be above 2p, unless that is negative.
+template <class M, int B>
+VX_INLINE void store(u64* out, const Sum<M, B>& a) {
+    static_assert(B == 2 || B == 3);
     Vec as_is[5], less[5], limbs[4];
-    for (int i = 0; i < 5; ++i) {
-        as_is[i] = a.v[i];
-        less[i] = _mm512_sub_epi64(a.v[i], broadcast(multiple_of_p<M>(1, i)));
+    for (int i = 0; i < 5; ++i) as_is[i] = a.v[i];
+    for (int i = 0; i < 4; ++i) as_is[i + 1] = _mm512_add_epi64(as_is[i + 1], _mm512_srai_epi64(as_is[i], 52));
+    for (int k = 1; k < B; ++k) {
+        for (int i = 0; i < 5; ++i) less[i] = _mm512_sub_epi64(a.v[i], broadcast(multiple_of_p<M>(k, i)));
+        for (int i = 0; i < 4; ++i) less[i + 1] = _mm512_add_epi64(less[i + 1], _mm512_srai_epi64(less[i], 52));
+        const Mask8 below = _mm512_movepi64_mask(less[4]);
+        for (int i = 0; i < 5; ++i) as_is[i] = _mm512_mask_mov_epi64(less[i], below, as_is[i]);
     }
-    for (int i = 0; i < 4; ++i) {
-        as_is[i + 1] = _mm512_add_epi64(as_is[i + 1], _mm512_srai_epi64(as_is[i], 52));
-        less[i + 1] = _mm512_add_epi64(less[i + 1], _mm512_srai_epi64(less[i], 52));
-    }
-    const Mask8 below = _mm512_movepi64_mask(less[4]);
-    for (int i = 0; i < 5; ++i) less[i] = _mm512_mask_mov_epi64(less[i], below, as_is[i]);
-    join(less, limbs);
+    join(as_is, limbs);
     interleave(limbs, out);
 }
 template <class M, int B>

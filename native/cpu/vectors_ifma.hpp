@@ -2,6 +2,7 @@
 #pragma once
 #include "field_scalar.hpp"
 #include "lanes_ifma.hpp"
+#include "sparse_ifma.hpp"
 
 namespace vx {
 inline namespace VX_ISA {
@@ -19,6 +20,31 @@ struct LaneVectors {
         return load<M, 16>(copies);
     }
 
+    static void add(const u64* a, const u64* b, u64* out, size_t n) {
+        const size_t m = whole(n);
+        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, load<M>(a + i) + load<M>(b + i));
+        Scalar::add(a + 4 * m, b + 4 * m, out + 4 * m, n - m);
+    }
+    static void sub(const u64* a, const u64* b, u64* out, size_t n) {
+        const size_t m = whole(n);
+        for (size_t i = 0; i < 4 * m; i += 32) store(out + i, load<M>(a + i) - load<M>(b + i));
+        Scalar::sub(a + 4 * m, b + 4 * m, out + 4 * m, n - m);
+    }
+    // Four comparisons from the highest limb down.
+    static void canonical(const u64* limbs, u8* out, size_t n) {
+        const size_t m = whole(n);
+        for (size_t i = 0; i < m; i += 8) {
+            Vec v[4];
+            deinterleave(limbs + 4 * i, v);
+            Mask8 below = 0;
+            for (int j = 0; j < 4; ++j) {
+                const Vec p = broadcast(M::p(j));
+                below = (Mask8)(_mm512_cmplt_epu64_mask(v[j], p) | (_mm512_cmpeq_epi64_mask(v[j], p) & below));
+            }
+            _mm_storel_epi64((__m128i*)(out + i), _mm_maskz_set1_epi8(below, 1));
+        }
+        Scalar::canonical(limbs + 4 * m, out + m, n - m);
+    }
     static void mul(const u64* a, const u64* b, u64* out, size_t n) {
         const size_t m = whole(n);
         size_t i = 0;
@@ -58,9 +84,16 @@ struct LaneVectors {
     }
     static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {
         const size_t m = whole(n);
-        for (size_t i = 0; i < 4 * m; i += 32) {
-            store(out + i, tight(load<M, 16>(a + i) * load<M>(b + i) + load<M>(c + i)));
+        size_t i = 0;
+        for (; i + 64 <= 4 * m; i += 64) {
+            const Raw<M, 16> left[2] = {load_raw<M, 16>(a + i), load_raw<M, 16>(a + i + 32)};
+            const Raw<M, 1> right[2] = {load_raw<M>(b + i), load_raw<M>(b + i + 32)};
+            Sum<M, 2> products[2];
+            multiply_raw(left, right, products);
+            store(out + i, products[0] + load<M>(c + i));
+            store(out + i + 32, products[1] + load<M>(c + i + 32));
         }
+        if (i < 4 * m) store(out + i, load<M, 16>(a + i) * load<M>(b + i) + load<M>(c + i));
         Scalar::mul_add(a + 4 * m, b + 4 * m, c + 4 * m, out + 4 * m, n - m);
     }
     static void scale(const u64* a, const u64* s, u64* out, size_t n) {
@@ -71,21 +104,16 @@ struct LaneVectors {
     }
     static void inner_product(const u64* a, const u64* b, u64* out, size_t n) {
         const size_t m = whole(n);
-        const Lanes<M, 1> one = Lanes<M, 1>::template two_to_the<260>();
-        Lanes<M, 34> sum = Lanes<M, 34>::zero();
+        Two sum = Two::zero();
         for (size_t i = 0; i < 4 * m;) {
-            // Sixteen products below 2p each on what a product by one has brought below 2p.
-            Sum<M, 34> part;
-            const Two before = sum * one;
-            for (int k = 0; k < 5; ++k) part.v[k] = before.v[k];
-            for (int j = 0; j < 16 && i < 4 * m; ++j, i += 32) {
-                const Two product = load<M, 16>(a + i) * load<M>(b + i);
-                for (int k = 0; k < 5; ++k) part.v[k] = _mm512_add_epi64(part.v[k], product.v[k]);
+            Columns<M> columns;
+            for (size_t j = 0; j < Columns<M>::most && i < 4 * m; ++j, i += 32) {
+                columns.add_product(load_raw<M, 16>(a + i), load_raw<M>(b + i));
             }
-            sum = tight(part);
+            sum = fit(tight(sum + columns.template reduced<16>()));
         }
         u64 parts[32];
-        store(parts, sum * one);
+        store(parts, sum);
         Scalar::inner_product(a + 4 * m, b + 4 * m, out, n - m);
         for (int i = 0; i < 32; i += 4) Scalar::add(out, parts + i, out, 1);
     }
@@ -100,38 +128,65 @@ struct LaneVectors {
         for (size_t c = 0; c < chains; ++c) value[c] = load<M>(out + 32 * c);
         size_t i = width;
         for (; i + width <= n; i += width) {
-            for (size_t c = 0; c < chains; ++c) {
-                value[c] = value[c] * factor;
-                store(out + 4 * i + 32 * c, value[c]);
+            for (size_t c = 0; c < chains; c += 2) {
+                Sum<M, 2> products[2];
+                product_rows<M, 2, 1>({{factor.v}, {factor.v}}, {{value[c].v}, {value[c + 1].v}}, {products[0].v, products[1].v});
+                for (size_t k = 0; k < 2; ++k) {
+                    value[c + k] = tight(products[k]);
+                    store(out + 4 * i + 32 * (c + k), products[k]);
+                }
             }
         }
         for (; i < n; ++i) Scalar::mul(out + 4 * (i - width), step, out + 4 * i, 1);
     }
-    // Eight products side by side, kept in `out`; lanes of zeros count as one.
+    // Sixteen products side by side, kept in `out` with R = 2^256 where the rest has R = 2^260; zeros count as one.
     static void inverse(const u64* a, u64* out, size_t n) {
-        const size_t m = whole(n);
-        const Lanes<M, 1> one = Lanes<M, 1>::template two_to_the<260>(), down = Lanes<M, 1>::template two_to_the<256>();
-        Two product = one;
-        for (size_t i = 0; i < 4 * m; i += 32) {
-            store(out + i, product);
-            product = product * nonzero(load<M, 1>(a + i));
+        const size_t m = n / 16 * 16;
+        Two product[2] = {Lanes<M, 1>::template two_to_the<256>(), Lanes<M, 1>::template two_to_the<256>()};
+        for (size_t i = 0; i < 4 * m; i += 64) {
+            const Lanes<M, 16> number[2] = {nonzero(a + i).number, nonzero(a + i + 32).number};
+            Two next[2];
+            products(number, product, next);
+            for (size_t k = 0; k < 2; ++k) {
+                store(out + i + 32 * k, product[k]);
+                product[k] = next[k];
+            }
         }
-        invert(product);
+        const Lanes<M, 1> up = Lanes<M, 1>::template two_to_the<264>();
+        for (auto& chain : product) {
+            chain = chain * up;
+            invert(chain);
+        }
         for (size_t i = 4 * m; i > 0;) {
-            i -= 32;
-            const Lanes<M, 1> number = load<M, 1>(a + i);
-            const Mask8 zeros = is_zero(number);
-            const Two value = product * load<M>(out + i) * down;
-            product = product * nonzero(number);
-            store(out + i, Two::select(zeros, Two::zero(), value));
+            i -= 64;
+            const Nonzero element[2] = {nonzero(a + i), nonzero(a + i + 32)};
+            const Lanes<M, 16> number[2] = {element[0].number, element[1].number};
+            const Two before[2] = {load<M>(out + i), load<M>(out + i + 32)};
+            Two value[2], next[2];
+            products(before, product, value);
+            products(number, product, next);
+            for (size_t k = 0; k < 2; ++k) {
+                product[k] = next[k];
+                store(out + i + 32 * k, loosen(Two::select(element[k].zeros, Two::zero(), value[k])));
+            }
         }
         Scalar::inverse(a + 4 * m, out + 4 * m, n - m);
     }
-    // The element with R = 2^260 whose number with R = 2^256 this is, zeros replaced by one.
-    static Lanes<M, 2> nonzero(const Lanes<M, 1>& number) {
-        const Lanes<M, 1> one = Lanes<M, 1>::template two_to_the<260>();
-        const Two up = number * Lanes<M, 1>::template two_to_the<264>();
-        return Two::select(is_zero(number), one, up);
+    struct Nonzero {
+        Lanes<M, 16> number;
+        Mask8 zeros;
+    };
+    // Eight elements with R = 2^260, zeros replaced by one.
+    static VX_INLINE Nonzero nonzero(const u64* in) {
+        Vec limbs[4];
+        deinterleave(in, limbs);
+        const Vec any = _mm512_or_si512(_mm512_or_si512(limbs[0], limbs[1]), _mm512_or_si512(limbs[2], limbs[3]));
+        Nonzero out;
+        out.zeros = _mm512_testn_epi64_mask(any, any);
+        Lanes<M, 16> number;
+        split<16>(limbs, number.v);
+        out.number = Lanes<M, 16>::select(out.zeros, Lanes<M, 1>::template two_to_the<260>(), number);
+        return out;
     }
     // 1/a lane by lane, R = 2^260 in and out, with one inversion. False, and a unchanged, if a lane is zero.
     static bool invert(Two& a) {
@@ -168,116 +223,32 @@ struct LaneVectors {
         times<6>(a, factor, out, m);  // reduced even if `a` is not
         Scalar::from_montgomery(a + 4 * m, out + 4 * m, n - m);
     }
+    // Magnitudes have two limbs of 52 bits, so that two rows of a product do, and its R is 2^104.
     static void from_int64(const int64_t* values, u64* out, size_t n) {
         const size_t m = whole(n);
-        const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<516>();
+        const Lanes<M, 1> factor = Lanes<M, 1>::template two_to_the<360>();
         for (size_t i = 0; i < m; i += 8) {
             const Vec v = _mm512_loadu_si512(values + i), magnitude = _mm512_abs_epi64(v);
-            Lanes<M, 1> small = Lanes<M, 1>::zero();
-            small.v[0] = _mm512_and_si512(magnitude, broadcast(mask52));
-            small.v[1] = _mm512_srli_epi64(magnitude, 52);
-            const Two product = small * factor;
-            store(out + 4 * i, Lanes<M, 4>::select(_mm512_movepi64_mask(v), tight(Two::zero() - product), product));
+            const Vec limbs[2] = {magnitude, _mm512_srli_epi64(magnitude, 52)};
+            Vec t[6];
+            for (auto& limb : t) limb = _mm512_setzero_si512();
+            for (const Vec& limb : limbs) {
+                product_row(t, factor.v, limb);
+                product_row_high(t, factor.v, limb);
+                reduce_row<M>(t);
+            }
+            const Mask8 minus = _mm512_movepi64_mask(v);
+            Sum<M, 2> sum;
+            for (int k = 0; k < 5; ++k) sum.v[k] = _mm512_mask_sub_epi64(t[k], minus, broadcast(multiple_of_p<M>(2, k)), t[k]);
+            store(out + 4 * i, sum);
         }
         Scalar::from_int64(values + m, out + 4 * m, n - m);
     }
 
-    // Products of up to `chunk` terms at a time, each row's then added up without reductions. Terms whose coefficient is one
-    // are no products.
-    static void csr(const int64_t* indptr, const int64_t* indices, const u64* values, const u64* x, u64* out, size_t rows) {
-        constexpr int64_t chunk = 256;
-        alignas(64) u64 left[4 * chunk], right[4 * chunk];
-        const F one = F::one();
-        u64 sum[6] = {};
-        const int64_t last = indptr[rows];
-        size_t row = 0;
-        for (int64_t from = indptr[0]; from < last || row < rows;) {
-            const int64_t until = from + chunk < last ? from + chunk : last;
-            bool is_one[chunk];
-            size_t n = 0;
-            for (int64_t k = from; k < until; ++k) {
-                const F value = Scalar::in(values)[k];
-                Scalar::to(left)[n] = value;
-                Scalar::to(right)[n] = Scalar::in(x)[indices[k]];
-                is_one[k - from] = value == one;
-                n += !is_one[k - from];
-            }
-            mul(left, right, left, n);
-            const F* product = Scalar::in(left);
-            for (int64_t k = from; row < rows;) {
-                const int64_t end = indptr[row + 1] < until ? indptr[row + 1] : until;
-                for (; k < end; ++k) accumulate(sum, is_one[k - from] ? Scalar::in(x)[indices[k]] : *product++);
-                if (end != indptr[row + 1]) break;
-                Scalar::to(out)[row++] = reduced_six<F>(sum);
-                for (auto& limb : sum) limb = 0;
-            }
-            from = until;
-        }
-    }
-    // Long rows of small integers: two elements of x to a vector, their halves of 32 bits times coefficients made positive, so
-    // that neither a limb nor a sign is carried before the end. Other rows go one by one.
-    static void csr_int64(const int64_t* indptr, const int64_t* indices, const int64_t* values, const u64* x, u64* out, size_t rows) {
-        for (size_t i = 0; i < rows; ++i) {
-            int64_t k = indptr[i];
-            const int64_t until = indptr[i + 1];
-            u64 beyond = 0;
-            for (int64_t j = k; j < until; ++j) beyond |= ((u64)values[j] + offset) >> (offset_bits + 1);
-            if (beyond || until - k < 16) {
-                Scalar::csr_int64(indptr + i, indices, values, x, out + 4 * i, 1);
-                continue;
-            }
-            ScaledSum<F> sum;
-            while (until - k >= 8) {
-                const int64_t n = until - k < 4096 ? (until - k) / 8 * 8 : 4096;
-                add_small(sum, indices + k, values + k, x, n);
-                k += n;
-            }
-            for (; k < until; ++k) sum.add_small(values[k], Scalar::in(x)[indices[k]]);
-            sum.widen();
-            Scalar::to(out)[i] = sum.value();
-        }
-    }
-    static constexpr int offset_bits = 19;
-    static constexpr u64 offset = (u64)1 << offset_bits;
-    // n terms, a multiple of 8 and at most 4096: a lane adds up half as many products below 2^52.
-    static void add_small(ScaledSum<F>& sum, const int64_t* indices, const int64_t* values, const u64* x, int64_t n) {
-        const Vec zero = _mm512_setzero_si512();
-        Vec low = zero, high = zero, sum_low = zero, sum_high = zero;
-        for (int64_t j = 0; j < n; j += 8) {
-            const Vec factors = _mm512_add_epi64(_mm512_loadu_si512(values + j), broadcast(offset));
-            for (int pair = 0; pair < 4; ++pair) {
-                const u64 *one = x + 4 * indices[j + 2 * pair], *two = x + 4 * indices[j + 2 * pair + 1];
-                const Vec entries = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)one)),
-                                                       _mm256_loadu_si256((const __m256i*)two), 1);
-                const Vec places = _mm512_inserti64x4(broadcast((u64)(2 * pair)), _mm256_set1_epi64x(2 * pair + 1), 1);
-                const Vec factor = _mm512_permutexvar_epi64(places, factors), upper = _mm512_srli_epi64(entries, 32);
-                low = _mm512_add_epi64(low, _mm512_mul_epu32(entries, factor));
-                high = _mm512_add_epi64(high, _mm512_mul_epu32(upper, factor));
-                sum_low = _mm512_add_epi64(sum_low, _mm512_and_si512(entries, broadcast(0xffffffff)));
-                sum_high = _mm512_add_epi64(sum_high, upper);
-            }
-        }
-        u64 parts[4][8];
-        const Vec vectors[4] = {low, high, sum_low, sum_high};
-        for (int v = 0; v < 4; ++v) _mm512_storeu_si512(parts[v], vectors[v]);
-        for (int lane = 0; lane < 8; ++lane) {
-            const __int128 products = parts[0][lane] + ((__int128)parts[1][lane] << 32);
-            const __int128 entries = parts[2][lane] + ((__int128)parts[3][lane] << 32);
-            sum.column[lane % 4] += products - (entries << offset_bits);
-        }
-    }
-    static void accumulate(u64* sum, const F& a) {
-        unsigned long long limb;
-        unsigned char carry = 0;
-        for (int i = 0; i < 5; ++i) {
-            carry = _addcarry_u64(carry, sum[i], i < 4 ? a.v[i] : 0, &limb);
-            sum[i] = limb;
-        }
-        sum[5] += carry;
-    }
-
     static constexpr VectorOps ops() {
         VectorOps table = Scalar::ops();
+        table.add = add;
+        table.sub = sub;
         table.mul = mul;
         table.mul_add = mul_add;
         table.scale = scale;
@@ -287,8 +258,9 @@ struct LaneVectors {
         table.to_montgomery = to_montgomery;
         table.from_montgomery = from_montgomery;
         table.from_int64 = from_int64;
-        table.csr = csr;
-        table.csr_int64 = csr_int64;
+        table.csr = LaneRows<F>::csr;
+        table.csr_int64 = LaneRows<F>::csr_int64;
+        table.canonical = canonical;
         return table;
     }
 };

@@ -19,7 +19,7 @@ def _vector_cases(name: str) -> list[Case]:
     part, kernel = name.split(".")
     field = FR if part == "fr" else FQ
     cases: list[Case] = []
-    for n in SIZES:
+    for n in (*SIZES, 1601) if kernel == "inner_product" else SIZES:
         a, b, c = (make.elements(field, n, seed) for seed in (1, 2, 3))
         one = make.elements(field, 1, n)[0]
         integers = np.array([0, 1, -1, 2**63 - 1, -(2**63), 2**52, -(2**52), 77] * 9, dtype=np.int64)[:n]
@@ -94,7 +94,17 @@ def _ntt_cases(_: str) -> list[Case]:
 
 def _csr_cases(_: str) -> list[Case]:
     cases: list[Case] = []
-    for rows, columns, entries in ((0, 3, 0), (1, 1, 1), (5, 0, 0), (7, 9, 40), (30, 5, 71), (3, 4, 256), (9, 6, 700)):
+    for rows, columns, entries in (
+        (0, 3, 0),
+        (1, 1, 1),
+        (5, 0, 0),
+        (7, 9, 40),
+        (30, 5, 71),
+        (3, 4, 256),
+        (9, 6, 700),
+        (2, 9, 2000),
+        (1100, 30, 2600),
+    ):
         rng = np.random.default_rng(rows)
         indptr = np.sort(
             np.concatenate(([0], rng.integers(0, entries + 1, max(rows - 1, 0)), [entries] * min(rows, 1)))
@@ -109,7 +119,7 @@ def _csr_cases(_: str) -> list[Case]:
 def _csr_int64_cases(_: str) -> list[Case]:
     """Coefficients of one bit, of few and of all 64, in rows of no, one and many terms."""
     cases: list[Case] = []
-    for limit in (1, 2**7, 2**19 - 1, 2**31 - 1, 2**63 - 1):
+    for limit in (1, 2**7, 2**19 - 1, 2**31 - 1, 2**51 - 1, 2**51, 2**63 - 1):
         for (indptr, indices, _values, x), _keywords in _csr_cases(""):
             values = np.random.default_rng(len(indices)).integers(-limit - 1, limit, len(indices), endpoint=True)
             values[::3] = limit
