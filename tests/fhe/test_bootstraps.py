@@ -63,7 +63,7 @@ def deep(products: int, slots: int = circuits.SLOTS, *, fresh: bool = False) -> 
 
 
 def terms_of(circuit: Circuit, top: int, *, seconds: float = 10.0, spare: int = 12) -> Terms:
-    parts = weights(circuit, 1 << 12, table_of("vortex"))
+    parts = weights(circuit, check(TOY.literal, insecure=True), table_of("vortex"))
     return Terms(top, seconds, spare, bounds(circuit), parts)
 
 

@@ -60,6 +60,7 @@ def plan_bootstrapped(
     precision_bits: float,
     slack_bits: float,
     table: Table,
+    kept: int,
     native: frozenset[Op],
     strategy: Callable[[Circuit, Parameters], Strategy],
     insecure: bool,
@@ -72,6 +73,7 @@ def plan_bootstrapped(
         sets: to choose from.
         precision_bits, slack_bits: of the outputs; the draft must exceed the first by the second.
         table: what operations take.
+        kept: bytes of encoded plaintexts that are kept between runs.
         native: regions the back end runs itself.
         strategy: rotations with keys and native regions for the final circuit.
         insecure: accept sets below 128 bits.
@@ -82,7 +84,9 @@ def plan_bootstrapped(
         OutOfLevels: an instruction takes more levels than any set gives.
     """
     best: tuple[float, int] | None = None
-    for candidate in _candidates(circuit, sets, table, precision_bits, insecure=insecure, samples=samples):
+    for candidate in _candidates(
+        circuit, sets, table, precision_bits, kept=kept, insecure=insecure, samples=samples
+    ):
         placed = _written(candidate, samples)
         free = Strategy(None, native)
         reached = _bits(_lowered(placed, free, candidate.parameters), candidate, samples, trials=1)
@@ -127,6 +131,7 @@ def _candidates(
     table: Table,
     precision_bits: float,
     *,
+    kept: int,
     insecure: bool,
     samples: Mapping[str, Vector] | None,
 ) -> list[_Candidate]:
@@ -150,10 +155,10 @@ def _candidates(
         source, known = sources[key]
         terms = Terms(
             parameters.max_level,
-            bootstrap_seconds(parameters, circuit.slots, table),
+            bootstrap_seconds(parameters, settings, table),
             spare,
             known,
-            weights(source, parameters.ring_degree, table),
+            weights(source, parameters, table, kept=kept),
         )
         if _fits_base(source, parameters, terms):
             found.append(_Candidate(source, parameters, settings, terms, place(source, terms)))

@@ -117,7 +117,9 @@ class CkksPlan:
     @cached_property
     def latency(self) -> Mapping[str, float]:
         """Predicted seconds of a run by origin."""
-        return latency(self.circuit, self.parameters, table_of(self.backend))
+        kept = backend(self.backend).capabilities.plaintext_budget
+        table = table_of(self.backend)
+        return latency(self.circuit, self.parameters, table, bootstrapping=self.bootstrapping, kept=kept)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """(metadata, arrays) for a container."""
@@ -246,6 +248,7 @@ def plan(
         precision_bits=precision_bits,
         slack_bits=SLACK_BITS,
         table=table_of(backend),
+        kept=capabilities.plaintext_budget,
         native=capabilities.native,
         strategy=lambda c, p: Strategy(_steps(c, p, capabilities), capabilities.native),
         insecure=insecure,

@@ -185,7 +185,7 @@ def bootstrap_report(plan: CkksPlan) -> BootstrapReport | None:
         count=plan.bootstraps,
         levels=plan.parameters.max_level,
         slots=plan.bootstrapping.slots,
-        seconds=bootstrap_seconds(plan.parameters, plan.circuit.slots, table_of(plan.backend)),
+        seconds=bootstrap_seconds(plan.parameters, plan.bootstrapping, table_of(plan.backend)),
         log2_failure_each=plan.failure.log2_each,
         log2_failure=plan.failure.log2_any,
         log2_failure_bound=plan.failure.log2_bound,

@@ -41,7 +41,7 @@ def count(circuit: Circuit) -> int:
     return sum(i.op is Op.BOOTSTRAP for i in circuit.instructions)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=3)
 def bootstrapper_of(parameters: Parameters, settings: Bootstrapping) -> Bootstrapper:
     """A bootstrapper for readings: what it would fail with is not bounded here."""
     try:
