@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from vortex_crypto.fhe import plan as plans
 from vortex_crypto.fhe.backends.vortex import VortexServer
 from vortex_crypto.fhe.circuit import Circuit, Op
 from vortex_crypto.fhe.ckks.linear import PlaintextStore
+from vortex_crypto.fhe.ckks.sets import N15, N16
 from vortex_crypto.fhe.interpret import calibrate, latency
 from vortex_crypto.fhe.interpret.counts import counts, totals
 from vortex_crypto.fhe.interpret.keys import keys
@@ -254,10 +256,15 @@ def test_simulated_noise_is_repeatable_and_present() -> None:
 
 def test_calibration_measures_every_kind(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    table = calibrate.calibrate("tenseal", log_n=10, levels=2, repeat=1)
-    assert set(table.costs) == set(latency.KINDS)
-    assert all(a >= 0 and b >= 0 and a + b > 0 for a, b in table.costs.values())
-    assert latency.table_of("tenseal") == table
+    found = {name: calibrate.calibrate(name, sizes=((10, 2), (11, 3)), repeat=1) for name in ("tenseal", "vortex")}
+    table = found["tenseal"]
+    for name, each in found.items():
+        assert set(each.costs) == set(latency.KINDS)
+        assert all(a >= 0 and b >= 0 for a, b in each.costs.values())
+        measured = set(latency.KINDS) - set(latency.EXTENDED if name == "tenseal" else ())
+        assert sum(sum(each.costs[kind]) > 0 for kind in measured) > 0.7 * len(measured)
+        assert latency.table_of(name) == each
+    assert found["vortex"].costs["encode"][0] > 0
     assert latency.table_of("clear") != table
     latency.cache("tenseal").write_text("[]")
     with pytest.raises(InvalidInput, match="delete it"):
@@ -266,9 +273,43 @@ def test_calibration_measures_every_kind(tmp_path: Any, monkeypatch: pytest.Monk
 
 def test_every_kind_that_is_counted_has_a_cost() -> None:
     named = {op.name.lower() for op in Op} - {"input", "linear_transform", "polynomial"}
-    assert named | {"mul_number", "hoisted_rotate"} == set(latency.KINDS)
+    assert named | {"mul_number", "hoisted_rotate", *latency.EXTENDED} == set(latency.KINDS)
     for table in latency.DEFAULT.values():
         assert set(table) == set(latency.KINDS)
+
+
+@pytest.mark.parametrize("name", latency.DEFAULT)
+@pytest.mark.parametrize("literal", [N15.literal, N16.literal, ParametersLiteral(13, (44, *[40] * 3), (46,), 40)])
+def test_costs_grow_with_levels_and_bootstraps_cost_more_than_their_largest_parts(
+    name: str, literal: ParametersLiteral
+) -> None:
+    table, parameters = latency.table_of(name), check(literal)
+    for kind in set(latency.KINDS) - {"bootstrap"}:
+        seconds = [table.seconds(kind, parameters, level) for level in range(parameters.max_level + 1)]
+        assert all(0 <= a <= b for a, b in itertools.pairwise(seconds)), kind
+    for each in (N15, N16):
+        if each.literal == literal:
+            full = latency.bootstrap_seconds(parameters, each.settings, table)
+            half, few = (latency.bootstrap_seconds(parameters, each.at(parameters.slots // n), table) for n in (2, 64))
+            top = len(parameters.chain) - 1
+            assert full > half > few > 10 * table.seconds("rotate", parameters, top)
+
+
+def test_bootstraps_and_what_is_encoded_anew_count() -> None:
+    circuit = Circuit(256)
+    x = circuit.bootstrap(circuit.input("x"))
+    circuit.output("y", circuit.linear_transform([x], [[circuits.diagonals(np.random.default_rng(0), 30)]])[0])
+    made = plan(circuit, precision_bits=10, backend="vortex", bootstraps=(circuits.TOY,), insecure=True)
+    table = latency.table_of("vortex")
+    assert made.bootstrapping is not None
+    one = latency.bootstrap_seconds(made.parameters, made.bootstrapping, table)
+
+    def seconds(**how: Any) -> float:
+        return sum(latency.latency(made.circuit, made.parameters, table, **how).values())
+
+    kept = {"kept": 1 << 40}
+    assert seconds(bootstrapping=made.bootstrapping, **kept) - seconds(**kept) == pytest.approx(one)
+    assert seconds() > seconds(kept=1 << 16) > seconds(**kept)
 
 
 def test_inputs_outside_a_polynomial_s_domain_do_not_spoil_the_plan() -> None:

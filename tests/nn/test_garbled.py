@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import helper
 
+from tests.nn.onnx_models import model
 from tests.nn.test_bootstraps import compiled, data, perceptron
 from tests.programs import digits, digits_samples
 from vortex_crypto.errors import GarbledAnswer, InvalidInput, MalformedArtefact
@@ -19,7 +21,11 @@ from vortex_crypto.nn.compile import compile_fhe
 from vortex_crypto.nn.interface import Interface
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.onnx_import import import_onnx
-from vortex_crypto.nn.passes.ranges import MANY
+from vortex_crypto.nn.passes.arithmetic import ElementwiseOp, evaluate
+from vortex_crypto.nn.passes.arithmetize import arithmetize
+from vortex_crypto.nn.passes.compose_affine import compose_affine
+from vortex_crypto.nn.passes.fold_constants import fold_constants
+from vortex_crypto.nn.passes.ranges import MANY, coverage, ranges
 from vortex_crypto.serve.client import Client
 from vortex_crypto.serve.server import Server
 
@@ -207,3 +213,35 @@ def test_the_report_states_margins_and_warns_where_calibration_covers_little() -
         assert activation.margin > 0
     bare = compile_fhe(graph, input_ranges={"x": (-0.01, 0.01)}, **options).report
     assert "no calibration data" in bare.warnings[0]
+
+
+@pytest.mark.parametrize("function", ["Relu", "Tanh"])
+def test_ranges_are_stretched_until_what_they_did_not_see_is_covered(function: str) -> None:
+    """Thousands of neurons, each seldom far from zero, and inputs of all contrasts: some range is always left."""
+    rng, size = np.random.default_rng(5), 2000
+    graph = import_onnx(
+        model(
+            [helper.make_node("Gemm", ["x", "w"], ["h"], "fc"), helper.make_node(function, ["h"], ["a"], "act")],
+            {"x": ("N", 8)},
+            ["a"],
+            {"w": np.kron(rng.normal(size=(8, size // 8)), np.ones((1, 8))).astype(np.float32)},
+        ).SerializeToString()
+    )
+    graph = arithmetize(fold_constants(graph))
+    graph = compose_affine(graph)
+
+    def inputs(count: int) -> dict[str, Array]:
+        return {"x": (rng.normal(size=(count, 8)) * rng.gamma(2.0, 1.0, (count, 1))).clip(-30, 30)}
+
+    seen, fresh = evaluate(graph, inputs(100)), evaluate(graph, inputs(2000))
+    (node,) = [node for node in graph.nodes() if isinstance(node.op, ElementwiseOp)]
+    known = ranges(graph, seen, {"x": (-30.0, 30.0)})[node.inputs[0]]
+    low, high = known.used.low, known.used.high
+    if function == "Relu":
+        high = np.maximum(np.abs(low), np.abs(high))
+        low = -high
+    else:
+        low, high = low.min(), high.max()
+    left = np.any((fresh[node.inputs[0]] < low) | (fresh[node.inputs[0]] > high), axis=1)
+    assert left.mean() < 0.05
+    assert coverage(graph, seen, ranges(graph, seen, {"x": (-30.0, 30.0)})).left <= 5

@@ -84,9 +84,7 @@ def plan_bootstrapped(
         OutOfLevels: an instruction takes more levels than any set gives.
     """
     best: tuple[float, int] | None = None
-    for candidate in _candidates(
-        circuit, sets, table, precision_bits, kept=kept, insecure=insecure, samples=samples
-    ):
+    for candidate in _candidates(circuit, sets, table, precision_bits, kept=kept, insecure=insecure, samples=samples):
         placed = _written(candidate, samples)
         free = Strategy(None, native)
         reached = _bits(_lowered(placed, free, candidate.parameters), candidate, samples, trials=1)

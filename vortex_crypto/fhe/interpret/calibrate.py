@@ -60,11 +60,16 @@ def calibrate(
         keep: write the table to the user's cache directory, where `table_of` finds it.
     """
     rows: list[Row] = []
+    encoding: list[float] = []
     for log_n, levels in sizes:
         parameters = _parameters(name, log_n, levels)
         circuit = _every_kind(parameters.slots, levels, native=Op.LINEAR_TRANSFORM in backend(name).capabilities.native)
-        rows += _rows(circuit, parameters, _measured(CkksPlan(circuit, parameters, name, 0.0, {}), repeat))
+        made = CkksPlan(circuit, parameters, name, 0.0, {})
+        rows += _rows(circuit, parameters, _measured(made, repeat))
+        encoding += _encoding(made, repeat)
     table = _fitted(rows)
+    if encoding:
+        table = Table({**table.costs, "encode": (float(np.median(encoding)), 0.0)})
     factors = [_bootstrap_factor(name, chosen, table, repeat) for chosen in bootstraps]
     if factors:
         table = Table({**table.costs, "bootstrap": (float(np.median(factors)), 0.0)})
@@ -119,8 +124,25 @@ def _measured(made: CkksPlan, repeat: int) -> list[float]:
     return [float(seconds) for seconds in best]
 
 
+def _encoding(made: CkksPlan, repeat: int) -> list[float]:
+    """Seconds of encoding the native transforms' diagonals, over what the table multiplies its coefficient by."""
+    units = 0.0
+    for i in made.circuit.instructions:
+        if isinstance(i.body, LinearTransform):
+            extended, _ = features("encode", made.parameters, made.states[i.args[0]].level)
+            units += sum(degree * math.log2(degree) * extended for degree in plaintext_degrees(made.circuit, i))
+    if not units:
+        return []
+    best = math.inf
+    for _ in range(repeat):
+        server, start = backend(made.backend).server(made), time.process_time()
+        server.prepare()
+        best = min(best, time.process_time() - start)
+    return [best / units]
+
+
 def _rows(circuit: Circuit, parameters: Parameters, seconds: Sequence[float]) -> list[Row]:
-    """Every instruction but the last, whose time includes saving the outputs, and what encoding took."""
+    """Every instruction but the last, whose time includes saving the outputs."""
     states = CkksPlan(circuit, parameters, "", 0.0, {}).states
     unit = parameters.ring_degree * math.log2(parameters.ring_degree)
     rows: list[Row] = []

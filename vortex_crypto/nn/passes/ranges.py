@@ -5,6 +5,10 @@ calibration saw of it, widened by `MARGIN`, and at least `SIGMAS` standard devia
 samples do not show one element's extremes. They do show those of all elements together, so no interval goes beyond the
 tensor's calibrated hull widened by `HULL_MARGIN`, nor beyond what |A| times the input ranges can reach. Without
 calibration data it is that bound itself.
+
+Whether that is enough is measured: ranges from one half of the samples are held against the other half, and all ranges
+of a tensor are stretched until they cover it, by `SAFETY` more. In a deep convolutional network one of some hundred
+thousand values leaves its own range on nearly every new image otherwise, and one is enough to garble the answer.
 """
 
 from __future__ import annotations
@@ -27,6 +31,10 @@ HULL_MARGIN = 0.3
 """Part of the calibrated width over all elements by which their hull is widened on either side."""
 INPUT_MARGIN = 0.25
 """Part of its calibrated width by which an input's range is widened on either side."""
+SAFETY = 1.25
+"""Times what covers the held-out half that ranges are stretched by; it is seldom needed with many samples."""
+LEAST_RADIUS = 0.05
+"""No element's range is less than this part of the widest one's where ranges are stretched element by element."""
 MANY = 64
 """Samples from which on the hull is believed."""
 ANSWER_MARGIN = 1.0
@@ -80,7 +88,7 @@ def ranges(
     found: dict[str, ValueRange] = {}
     for name, bound in bounds.items():
         seen = None if values is None or name in graph.inputs else values[name]
-        used = bound if seen is None else _widened(seen, bound)
+        used = bound if seen is None else _calibrated(seen, bound, alone=_scaled_alone(graph, name))
         calibrated = None if values is None else (float(values[name].min()), float(values[name].max()))
         found[name] = ValueRange(used, bound, calibrated)
         graph.values[name] = replace(graph.values[name], range=Range(*used.hull))
@@ -119,12 +127,10 @@ def coverage(graph: Graph, values: Mapping[str, Array], known: Mapping[str, Valu
         if not isinstance(node.op, ElementwiseOp):
             continue
         name = node.inputs[0]
-        used, rest = _widened(values[name][::2], known[name].bound), values[name][1::2]
-        low, high = used.low, used.high
-        if is_homogeneous(node.op.expression):  # approximated as far to one side of zero as to the other
-            high = np.maximum(np.abs(low), np.abs(high))
-            low = -high
-        outside[node.origin] = np.any((rest < low) | (rest > high), axis=1)
+        alone = _scaled_alone(graph, name)
+        used = _reach(_calibrated(values[name][::2], known[name].bound, alone=alone), alone=alone)
+        rest = values[name][1::2]
+        outside[node.origin] = np.any((rest < used.low) | (rest > used.high), axis=1)
     left = np.any(list(outside.values()) or np.zeros((1, samples // 2), np.bool_), axis=0)
     worst = max(outside, key=lambda origin: int(outside[origin].sum()), default="")
     return Coverage(samples, samples // 2, int(left.sum()), worst if left.any() else "")
@@ -232,10 +238,54 @@ def _through_product(left: Interval, right: Interval) -> Interval:
     return Interval(corners.min(axis=0), corners.max(axis=0))
 
 
+def _scaled_alone(graph: Graph, name: str) -> bool:
+    """Whether each element of a value is approximated on a range of its own, as homogeneous functions allow."""
+    readers = [node.op for node in graph.consumers(name)]
+    return any(isinstance(op, ElementwiseOp) and is_homogeneous(op.expression) for op in readers)
+
+
+def _reach(used: Interval, *, alone: bool) -> Interval:
+    """Where a function of such a value is approximated: round zero, or on the hull."""
+    if alone:
+        radius = np.maximum(np.abs(used.low), np.abs(used.high))
+        return Interval(-radius, radius)
+    low, high = used.hull
+    return Interval(np.full_like(used.low, low), np.full_like(used.high, high))
+
+
+def _calibrated(seen: Array, bound: Interval, *, alone: bool) -> Interval:
+    """The interval of each element: what was seen, widened, and stretched as far as halves of it show to be needed."""
+    used = _widened(seen, bound)
+    if len(seen) < 2 * LEAST_HELD_OUT:
+        return used
+    halves = seen[::2], seen[1::2]
+    beyond = max(_beyond(_reach(_widened(half, bound), alone=alone), other) for half, other in (halves, halves[::-1]))
+    if SAFETY * beyond <= 1:
+        return used
+    reach = _reach(used, alone=alone)
+    centre, radius = (reach.low + reach.high) / 2, SAFETY * beyond * (reach.high - reach.low) / 2
+    radius = np.maximum(radius, LEAST_RADIUS * radius.max())
+    return _within(Interval(centre - radius, centre + radius), seen, bound)
+
+
+def _beyond(reach: Interval, rest: Array) -> float:
+    """By what factor an interval round its centre must be stretched to hold the rest."""
+    centre, radius = (reach.low + reach.high) / 2, (reach.high - reach.low) / 2
+    radius = np.maximum(radius, max(LEAST_RADIUS * float(radius.max()), 1e-30))
+    return float((np.abs(rest - centre) / radius).max())
+
+
 def _widened(seen: Array, bound: Interval) -> Interval:
     low, high = seen.min(axis=0), seen.max(axis=0)
     mean, spread, margin = seen.mean(axis=0), SIGMAS * seen.std(axis=0), MARGIN * (high - low)
     used_low, used_high = np.minimum(low - margin, mean - spread), np.maximum(high + margin, mean + spread)
+    return _within(Interval(used_low, used_high), seen, bound)
+
+
+def _within(used: Interval, seen: Array, bound: Interval) -> Interval:
+    """No further than the hull of many samples, widened, nor than what can be."""
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    used_low, used_high = used.low, used.high
     if seen.shape[0] >= MANY:
         reserve = HULL_MARGIN * (high.max() - low.min())
         used_low = np.maximum(used_low, low.min() - reserve)
