@@ -382,10 +382,10 @@ Out prepare_g2(const Engine& engine, const Limbs& q, unsigned threads) {
     return result;
 }
 
-Out pairing_product(const Engine& engine, const Limbs& p, const Limbs& lines, unsigned threads) {
+// Π over n pairs of what miller(from, k, f12) makes of k pairs from `from` on, raised to the final exponent.
+template <class Miller>
+Out product_of_pairs(const Engine& engine, size_t n, unsigned threads, const Miller& miller) {
     const vx::PairingOps& ops = engine.ops.pairing;
-    const size_t n = count(p, 8);
-    expect(lines, n, lines_words);
     u64* out;
     Out result = engine.limbs(out, {2, 3, 2, 4});
     nb::gil_scoped_release release;
@@ -395,14 +395,34 @@ Out pairing_product(const Engine& engine, const Limbs& p, const Limbs& lines, un
     const size_t groups = (n + group - 1) / group;
     std::vector<u64> parts(48 * std::max<size_t>(groups, 1));
     ops.miller(nullptr, nullptr, 0, parts.data());
-    run.blocks(n, group, [&](size_t from, size_t k) {
-        const u64* rows[vx::pairs_together];
-        for (size_t i = 0; i < k; ++i) rows[i] = lines.data() + lines_words * (from + i);
-        ops.miller(p.data() + 8 * from, rows, k, parts.data() + 48 * (from / group));
-    });
+    run.blocks(n, group, [&](size_t from, size_t k) { miller(from, k, parts.data() + 48 * (from / group)); });
     for (size_t g = 1; g < groups; ++g) ops.multiply(parts.data(), parts.data() + 48 * g);
     ops.final(parts.data(), out);
     return result;
+}
+
+Out product_of_prepared(const Engine& engine, const Limbs& p, const u64* lines, unsigned threads) {
+    return product_of_pairs(engine, count(p, 8), threads, [&](size_t from, size_t k, u64* f12) {
+        const u64* rows[vx::pairs_together];
+        for (size_t i = 0; i < k; ++i) rows[i] = lines + lines_words * (from + i);
+        engine.ops.pairing.miller(p.data() + 8 * from, rows, k, f12);
+    });
+}
+
+Out pairing_product(const Engine& engine, const Limbs& p, const Limbs& lines, unsigned threads) {
+    expect(lines, count(p, 8), lines_words);
+    return product_of_prepared(engine, p, lines.data(), threads);
+}
+
+// The same for points of G2, whose lines are made on the way where that is faster than preparing them.
+Out pairing_product_of_points(const Engine& engine, const Limbs& p, const Limbs& q, unsigned threads) {
+    const size_t n = count(p, 8);
+    expect(q, n, 16);
+    const auto miller = engine.ops.pairing.miller_of_points;
+    if (miller == nullptr) return product_of_prepared(engine, p, prepare_g2(engine, q, threads).data(), threads);
+    return product_of_pairs(engine, n, threads, [&](size_t from, size_t k, u64* f12) {
+        miller(p.data() + 8 * from, q.data() + 16 * from, k, f12);
+    });
 }
 
 }  // namespace
@@ -441,4 +461,5 @@ void bind_field(nb::module_& m) {
     m.def("products_in_order", &products_in_order);
     m.def("prepare_g2", &prepare_g2);
     m.def("pairing_product", &pairing_product);
+    m.def("pairing_product_of_points", &pairing_product_of_points);
 }

@@ -104,8 +104,15 @@ inline void combine_modulo(Long& d, Long& e, const Matrix& t, const Long& p, u64
 
 }  // namespace division_steps
 
+// The operands of Σ a_i b_i in Fq2: a_i = {re, im}, b_i = {-im, re, im}.
+template <int terms>
+struct Terms {
+    const u64 *a[terms], *b[terms];
+};
+
 // Four limbs in plain C++, for any processor. A value is lazy where it may be p or more; `product` takes and gives lazy ones.
 struct CpuCore : PortableCore {
+    static constexpr bool sums_products = true;
     // a*b/2^256 mod p in [0, 2p) for a*b < 2^256 p: operands below 2p and 2p, or below 4p and p. As PortableCore's, but row
     // by row in two chains of carries, the low halves of the row's products and the high ones.
     template <class M>
@@ -118,24 +125,36 @@ struct CpuCore : PortableCore {
         }
         for (int i = 0; i < 4; ++i) out[i] = t[i];
     }
-    // The eight limbs of a*b.
-    static inline void wide_product(u64* out, const u64* a, const u64* b) {
-        u64 t[5] = {0, 0, 0, 0, 0};
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-            add_row(t, a, b[i]);
-            out[i] = t[0];
-            shift(t);
-        }
-        for (int i = 0; i < 4; ++i) out[4 + i] = t[i];
-    }
-    // t of eight limbs in [0, 2^256 p) -> t/2^256 mod p in [0, 2p).
+    // out_k = a_k b_k / 2^256 mod p in [0, p) for k = 0, 1 and operands below 2p, elements side by side.
     template <class M>
-    static inline void wide_reduce(u64* out, const u64* t) {
-        u64 low[5] = {t[0], t[1], t[2], t[3], 0};
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) drop_limb<M>(low);
-        add_limbs(out, low, t + 4);
+    static inline void product_pair(u64* out, const u64* a, const u64* b) {
+        mul<M>(out, a, b);
+        mul<M>(out + 4, a + 4, b + 4);
+    }
+    // The product in Fq2, for a below 2p and b below p.
+    template <class M>
+    static inline void product_fq2(u64* out, const u64* a, const u64* b) {
+        u64 minus[4];
+        const u64 p[4] = {multiple<M>(2, 0), multiple<M>(2, 1), multiple<M>(2, 2), multiple<M>(2, 3)};
+        sub_limbs(minus, p, a + 4);
+        const u64 *left[2] = {a, minus}, *right[2] = {b, b + 4}, *swapped[2] = {b + 4, b};
+        sum_of_products<M, 2>(out, left, right);
+        left[1] = a + 4;
+        sum_of_products<M, 2>(out + 4, left, swapped);
+    }
+    // Σ a_i b_i in Fq2, two or three, all below p.
+    template <class M, int terms>
+    static inline void sum_fq2(u64* out, const Terms<terms>& t) {
+        const u64 *a[2 * terms], *b[2 * terms];
+        for (int i = 0; i < terms; ++i) {
+            a[2 * i] = t.a[i];
+            a[2 * i + 1] = t.a[i] + 4;
+            b[2 * i] = t.b[i] + 4;
+            b[2 * i + 1] = t.b[i];
+        }
+        sum_of_products<M, 2 * terms>(out, a, b);
+        for (int i = 0; i < 2 * terms; ++i) b[i] += 4;
+        sum_of_products<M, 2 * terms>(out + 4, a, b);
     }
     // t in [0, 2kp) -> [0, kp), without a branch.
     template <class M, int k = 1>
@@ -145,14 +164,19 @@ struct CpuCore : PortableCore {
         const u64 below = sub_limbs(d, t, p);
         for (int i = 0; i < 4; ++i) out[i] = d[i] ^ ((d[i] ^ t[i]) & below);
     }
+    // 2^64 over the bits of p from 224 on, rounded down.
+    template <class M>
+    static constexpr u64 guess() {
+        return ~(u64)0 / ((M::p(3) >> 32) + 1);
+    }
     // 9a + b in [0, p), for b <= p.
     template <class M>
     static inline void nine_times_plus(u64* out, const u64* a, const u64* b) {
         u64 t[4], q[4], carry = 0, high = 0;
         for (int i = 0; i < 4; ++i) t[i] = multiply_add(a[i], 9, b[i], carry);
         // A quotient guessed from the bits from 224 on, never too large and at most one too small.
-        const u64 guess = mul_hi(carry << 32 | t[3] >> 32, ~(u64)0 / ((M::p(3) >> 32) + 1));
-        for (int i = 0; i < 4; ++i) q[i] = multiply_add(M::p(i), guess, 0, high);
+        const u64 quotient = mul_hi(carry << 32 | t[3] >> 32, guess<M>());
+        for (int i = 0; i < 4; ++i) q[i] = multiply_add(M::p(i), quotient, 0, high);
         sub_limbs(t, t, q);
         fold<M>(out, t);
     }
@@ -191,7 +215,27 @@ struct CpuCore : PortableCore {
     }
 
 private:
-    // t += a*x over five limbs, the sum fitting them.
+    // Σ a_i b_i / 2^256 mod p in [0, p), for up to six products below p^2, or two below 2p^2. A row takes a limb of every b_i,
+    // and then the multiple of p that clears the lowest limb
+    // (Longa, "Efficient algorithms for large prime characteristic fields and their application to bilinear pairings", 2022).
+    template <class M, int count>
+    static inline void sum_of_products(u64* out, const u64* const* a, const u64* const* b) {
+        u64 t[6] = {0, 0, 0, 0, 0, 0};
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+#pragma GCC unroll 6
+            for (int i = 0; i < count; ++i) add_row<(count > 4)>(t, a[i], b[i][j]);
+            const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
+            add_row<(count > 4)>(t, p, t[0] * M::inv);
+            shift(t);
+            t[4] = t[5];
+            t[5] = 0;
+        }
+        fold<M>(out, t);
+        if (count > 4) fold<M>(out, out);
+    }
+    // t += a*x over five limbs, the sum fitting them, or over six.
+    template <bool six = false>
     static VX_INLINE void add_row(u64* t, const u64* a, u64 x) {
         using Product = unsigned __int128;
         const Product p0 = (Product)a[0] * x, p1 = (Product)a[1] * x, p2 = (Product)a[2] * x, p3 = (Product)a[3] * x;
@@ -200,12 +244,18 @@ private:
         t[1] = add_carry(t[1], (u64)p1, carry);
         t[2] = add_carry(t[2], (u64)p2, carry);
         t[3] = add_carry(t[3], (u64)p3, carry);
-        t[4] += carry;
+        if (six) {
+            t[4] = add_carry(t[4], 0, carry);
+            t[5] += carry;
+        } else {
+            t[4] += carry;
+        }
         carry = 0;
         t[1] = add_carry(t[1], (u64)(p0 >> 64), carry);
         t[2] = add_carry(t[2], (u64)(p1 >> 64), carry);
         t[3] = add_carry(t[3], (u64)(p2 >> 64), carry);
         t[4] = add_carry(t[4], (u64)(p3 >> 64), carry);
+        if (six) t[5] += carry;
     }
     // t = (t + m*p)/2^64 with the m that makes it exact.
     template <class M>

@@ -1,15 +1,16 @@
 // Limb arithmetic with MULX, ADCX and ADOX (x86-64 since Broadwell): two carry chains run side by side in the product.
 #pragma once
 #include "core.hpp"
+#include "products_adx.hpp"
 
 namespace vx {
 inline namespace VX_ISA {
 
-// Limbs of kp, and -1/p.
+// Limbs of kp, -1/p, and what guesses quotients.
 template <class M, int k = 1>
 struct alignas(64) Memory {
     u64 p[4] = {CpuCore::multiple<M>(k, 0), CpuCore::multiple<M>(k, 1), CpuCore::multiple<M>(k, 2), CpuCore::multiple<M>(k, 3)};
-    u64 inv = M::inv;
+    u64 inv = M::inv, guess = CpuCore::guess<M>();
 };
 template <class M, int k = 1>
 inline constexpr Memory<M, k> memory{};
@@ -84,41 +85,17 @@ struct AdxCore : CpuCore {
     static inline void mul(u64* out, const u64* a, const u64* b) {
         VX_PRODUCT(VX_FOLD("%[t4]", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[lo]", "%[hi]", "%%rdx"))
     }
-    static inline void wide_product(u64* out, const u64* a, const u64* b) {
-        u64 t0, t1, t2, t3, t4, lo, hi, zero;
-        asm(VX_FIRST_ROW("0(%[b])", "%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")
-            "movq %[t0], 0(%[out])\n\t"
-            VX_ROW("8(%[b])", "%[t1]", "%[t2]", "%[t3]", "%[t4]", "%[t0]")
-            "movq %[t1], 8(%[out])\n\t"
-            VX_ROW("16(%[b])", "%[t2]", "%[t3]", "%[t4]", "%[t0]", "%[t1]")
-            "movq %[t2], 16(%[out])\n\t"
-            VX_ROW("24(%[b])", "%[t3]", "%[t4]", "%[t0]", "%[t1]", "%[t2]")
-            "movq %[t3], 24(%[out])\n\t"
-            : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [lo] "=&r"(lo),
-              [hi] "=&r"(hi), [zero] "=&r"(zero), "=m"(*(u64(*)[4])out)
-            : [a] "r"(a), [b] "r"(b), [out] "r"(out), "m"(*(const u64(*)[4])a), "m"(*(const u64(*)[4])b)
-            : "rdx", "cc");
-        out[4] = t4;
-        out[5] = t0;
-        out[6] = t1;
-        out[7] = t2;
+    template <class M>
+    static inline void product_pair(u64* out, const u64* a, const u64* b) {
+        vx::product_pair(out, a, b, memory<M>.p);
     }
     template <class M>
-    static inline void wide_reduce(u64* out, const u64* t) {
-        u64 t0 = t[0], t1 = t[1], t2 = t[2], t3 = t[3], t4 = 0, lo, hi, zero;
-        asm(VX_REDUCE("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[t4]")
-            VX_REDUCE("%[t1]", "%[t2]", "%[t3]", "%[t4]", "%[t0]")
-            VX_REDUCE("%[t2]", "%[t3]", "%[t4]", "%[t0]", "%[t1]")
-            VX_REDUCE("%[t3]", "%[t4]", "%[t0]", "%[t1]", "%[t2]")
-            "addq 32(%[t]), %[t4]\n\tadcq 40(%[t]), %[t0]\n\tadcq 48(%[t]), %[t1]\n\tadcq 56(%[t]), %[t2]\n\t"
-            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [t4] "+&r"(t4), [lo] "=&r"(lo),
-              [hi] "=&r"(hi), [zero] "=&r"(zero)
-            : [t] "r"(t), [m] "r"(&memory<M>), "m"(*(const u64(*)[8])t)
-            : "rdx", "cc");
-        out[0] = t4;
-        out[1] = t0;
-        out[2] = t1;
-        out[3] = t2;
+    static inline void product_fq2(u64* out, const u64* a, const u64* b) {
+        vx::product_fq2(out, a, b, memory<M>.p);
+    }
+    template <class M, int terms>
+    static inline void sum_fq2(u64* out, const Terms<terms>& t) {
+        sum_of_products_fq2(out, &t, memory<M>.p);
     }
 
     template <class M, int k = 1>
@@ -129,6 +106,32 @@ struct AdxCore : CpuCore {
               [d2] "=&r"(d2), [d3] "=&r"(d3)
             : [m] "r"(&memory<M, k>)
             : "cc");
+        out[0] = t0;
+        out[1] = t1;
+        out[2] = t2;
+        out[3] = t3;
+    }
+
+    template <class M>
+    static inline void nine_times_plus(u64* out, const u64* a, const u64* b) {
+        // As CpuCore's: the guess, then what it leaves.
+        u64 t0, t1, t2, t3, t4, d0, d1, d2, d3;
+        asm("movl $9, %%edx\n\t"
+            "mulx 0(%[a]), %[t0], %[t1]\n\tmulx 8(%[a]), %[d0], %[t2]\n\tmulx 16(%[a]), %[d1], %[t3]\n\t"
+            "mulx 24(%[a]), %[d2], %[t4]\n\t"
+            "addq %[d0], %[t1]\n\tadcq %[d1], %[t2]\n\tadcq %[d2], %[t3]\n\tadcq $0, %[t4]\n\t"
+            "addq 0(%[b]), %[t0]\n\tadcq 8(%[b]), %[t1]\n\tadcq 16(%[b]), %[t2]\n\tadcq 24(%[b]), %[t3]\n\tadcq $0, %[t4]\n\t"
+            "movq %[t3], %%rdx\n\tshrq $32, %%rdx\n\tshlq $32, %[t4]\n\torq %[t4], %%rdx\n\t"
+            "mulx 40(%[m]), %[d0], %%rdx\n\t"
+            "mulx 0(%[m]), %[d0], %[d1]\n\tmulx 8(%[m]), %[d2], %[d3]\n\taddq %[d2], %[d1]\n\t"
+            "mulx 16(%[m]), %[d2], %[t4]\n\tadcq %[d3], %[d2]\n\tmulx 24(%[m]), %[d3], %%rdx\n\tadcq %[t4], %[d3]\n\t"
+            "subq %[d0], %[t0]\n\tsbbq %[d1], %[t1]\n\tsbbq %[d2], %[t2]\n\tsbbq %[d3], %[t3]\n\t"
+            VX_FOLD("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[d0]", "%[d1]", "%[d2]", "%[d3]")
+            : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [d0] "=&r"(d0),
+              [d1] "=&r"(d1), [d2] "=&r"(d2), [d3] "=&r"(d3)
+            : [a] "r"(a), [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])a),
+              "m"(*(const u64(*)[4])b)
+            : "rdx", "cc");
         out[0] = t0;
         out[1] = t1;
         out[2] = t2;

@@ -85,6 +85,8 @@ struct PairingOps {
     void (*lines)(const u64* q, u64* lines, size_t n);
     // Miller's loop over at most `pairs_together` pairs; infinity counts as one.
     void (*miller)(const u64* p, const u64* const* lines, size_t pairs, u64* f12);
+    // The same for points of G2 that are not prepared, or null where they had better be.
+    void (*miller_of_points)(const u64* p, const u64* q, size_t pairs, u64* f12);
     void (*multiply)(u64* f12, const u64* other);
     void (*final)(const u64* f12, u64* out);
 };

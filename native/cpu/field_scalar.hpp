@@ -528,6 +528,21 @@ struct ScalarPairing {
         for (size_t i = 0; i < pairs; ++i) rows[i] = reinterpret_cast<const Line<F>*>(lines[i]);
         *reinterpret_cast<Fp12<F>*>(out) = miller_loop(points, rows, (int)pairs);
     }
+    static void miller_of_points(const u64* p, const u64* q, size_t pairs, u64* out) {
+        Affine<F> left[pairs_together];
+        Affine<Fp2<F>> right[pairs_together];
+        RunningPoint<F> running[pairs_together];
+        int finite = 0;
+        for (size_t i = 0; i < pairs; ++i) {
+            const auto& a = reinterpret_cast<const Affine<F>*>(p)[i];
+            const auto& b = reinterpret_cast<const Affine<Fp2<F>>*>(q)[i];
+            if (a.is_infinity() || b.is_infinity()) continue;
+            left[finite] = a;
+            right[finite] = b;
+            running[finite++] = {b.x, b.y, Fp2<F>::one()};
+        }
+        *reinterpret_cast<Fp12<F>*>(out) = miller_loop(left, right, running, finite);
+    }
     static void multiply(u64* f12, const u64* other) {
         auto& f = *reinterpret_cast<Fp12<F>*>(f12);
         f = f * *reinterpret_cast<const Fp12<F>*>(other);
@@ -536,7 +551,7 @@ struct ScalarPairing {
         const auto& f = *reinterpret_cast<const Fp12<F>*>(f12);
         *reinterpret_cast<Fp12<F>*>(out) = final_exponentiation(f.conjugate() * f.inverse());
     }
-    static constexpr PairingOps ops() { return {lines, miller, multiply, final}; }
+    static constexpr PairingOps ops() { return {lines, miller, miller_of_points, multiply, final}; }
 };
 
 template <class Core>

@@ -235,6 +235,7 @@ struct LanePairing {
         PairingOps table = Scalar::ops();
         table.lines = lines;
         table.miller = miller;
+        table.miller_of_points = nullptr;
         table.final = final;
         return table;
     }

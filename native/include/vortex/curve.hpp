@@ -96,10 +96,15 @@ VX_FN Jacobian<F> multiply(const Jacobian<F>& a, const u64* k, int words) {
 
 // The untwist-Frobenius-twist endomorphism of G2: (x, y) -> (x^p·ξ^((p-1)/3), y^p·ξ^((p-1)/2)), multiplication by p on G2.
 template <class F>
-VX_FN Jacobian<Fp2<F>> frobenius(const Jacobian<Fp2<F>>& a) {
+VX_FN Affine<Fp2<F>> frobenius(const Affine<Fp2<F>>& a) {
     using F2 = Fp2<F>;
     return {a.x.conjugate() * F2::template constant<bn254::frobenius, 16>(),
-            a.y.conjugate() * F2::template constant<bn254::frobenius, 24>(), a.z.conjugate()};
+            a.y.conjugate() * F2::template constant<bn254::frobenius, 24>()};
+}
+template <class F>
+VX_FN Jacobian<Fp2<F>> frobenius(const Jacobian<Fp2<F>>& a) {
+    const auto image = frobenius(Affine<Fp2<F>>{a.x, a.y});
+    return {image.x, image.y, a.z.conjugate()};
 }
 
 // Membership of G2 for a point of the twist: [x+1]Q + ψ([x]Q) + ψ²([x]Q) = ψ³([2x]Q), by one short multiplication

@@ -73,13 +73,13 @@ struct PortableCore {
     }
 };
 
-// Whether a core multiplies and reduces in two steps, so that a sum of products needs one reduction.
+// Whether a core sums products in Fq2 under one reduction.
 template <class Core, class = void>
-struct HasWideProduct {
+struct SumsProducts {
     static constexpr bool value = false;
 };
 template <class Core>
-struct HasWideProduct<Core, decltype((void)&Core::wide_product)> {
+struct SumsProducts<Core, decltype((void)Core::sums_products)> {
     static constexpr bool value = true;
 };
 
@@ -87,7 +87,7 @@ template <class M, class Core = PortableCore>
 struct Fp {
     using Modulus = M;
     using Scalar = Fp;
-    static constexpr bool reduces_late = HasWideProduct<Core>::value;
+    static constexpr bool sums_products = SumsProducts<Core>::value;
     using Mask = u8;
     static constexpr int lanes = 1;
 
@@ -117,51 +117,36 @@ struct Fp {
         Core::template mul<M>(out.v, a.v, b.v);
         return out;
     }
-    // For cores that reduce late: integers below 2^256 p, sums and differences of products.
-    struct Wide {
-        u64 v[8];
-
-        friend VX_FN Wide operator+(const Wide& a, const Wide& b) {
-            Wide out;
-            u64 carry = 0;
-            for (int i = 0; i < 8; ++i) out.v[i] = add_carry(a.v[i], b.v[i], carry);
-            return out;
-        }
-        // a - b, plus 2^256 p where that is negative.
-        friend VX_FN Wide operator-(const Wide& a, const Wide& b) {
-            Wide out;
-            u64 borrow = 0;
-            for (int i = 0; i < 8; ++i) out.v[i] = sub_borrow(a.v[i], b.v[i], borrow);
-            const u64 p[4] = {M::p(0) & (0 - borrow), M::p(1) & (0 - borrow), M::p(2) & (0 - borrow), M::p(3) & (0 - borrow)};
-            add_limbs(out.v + 4, out.v + 4, p);
-            return out;
-        }
-        // a - b where that is not negative.
-        VX_FN Wide less(const Wide& b) const {
-            Wide out;
-            u64 borrow = 0;
-            for (int i = 0; i < 8; ++i) out.v[i] = sub_borrow(v[i], b.v[i], borrow);
-            return out;
-        }
-        VX_FN Fp reduced() const {
-            Fp out;
-            Core::template wide_reduce<M>(out.v, v);
-            Core::template fold<M>(out.v, out.v);
-            return out;
-        }
-        // Of a sum of two integers below 2^256 p.
-        VX_FN Fp reduced_twice() const {
-            Fp out;
-            Core::template wide_reduce<M>(out.v, v);
-            Core::template fold<M>(out.v, out.v);
-            Core::template fold<M>(out.v, out.v);
-            return out;
-        }
-    };
-    // Of operands below 2p.
-    static VX_FN Wide wide_product(const Fp& a, const Fp& b) {
-        Wide out;
-        Core::wide_product(out.v, a.v, b.v);
+    // For cores that sum products: pairs of elements, as those of Fq2 are, and factors of Fq2 (vortex/tower.hpp).
+    template <class Pair>
+    static VX_FN Pair product_pair(const Pair& a, const Pair& b) {  // element by element, of operands below 2p
+        Pair out;
+        Core::template product_pair<M>(words(out), words(a), words(b));
+        return out;
+    }
+    template <class Pair>
+    static VX_FN Pair product_fq2(const Pair& a, const Pair& b) {  // a below 2p
+        Pair out;
+        Core::template product_fq2<M>(words(out), words(a), words(b));
+        return out;
+    }
+    template <class Pair, class Factor>
+    static VX_FN Pair sum_fq2(const Pair& a0, const Factor& b0, const Pair& a1, const Factor& b1) {
+        Pair out;
+        Core::template sum_fq2<M, 2>(words(out), {{words(a0), words(a1)}, {words(b0), words(b1)}});
+        return out;
+    }
+    template <class Pair, class Factor>
+    static VX_FN Pair sum_fq2(const Pair& a0, const Factor& b0, const Pair& a1, const Factor& b1, const Pair& a2, const Factor& b2) {
+        Pair out;
+        Core::template sum_fq2<M, 3>(words(out), {{words(a0), words(a1), words(a2)}, {words(b0), words(b1), words(b2)}});
+        return out;
+    }
+    // p - b.
+    static VX_FN Fp complement(const Fp& b) {
+        Fp out;
+        const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
+        sub_limbs(out.v, p, b.v);
         return out;
     }
     // Lazy values, in [0, kp) with k <= 4, are for the functions that say so; a product, `*` too, wants factors below 2p and
@@ -193,10 +178,7 @@ struct Fp {
         return out;
     }
     static VX_FN Fp nine_times_minus(const Fp& a, const Fp& b) {
-        const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
-        Fp out;
-        sub_limbs(out.v, p, b.v);
-        return nine_times_plus(a, out);
+        return nine_times_plus(a, complement(b));
     }
     // [0, 2kp) -> [0, kp).
     template <int k>
@@ -204,6 +186,14 @@ struct Fp {
         Fp out;
         Core::template fold<M, k>(out.v, v);
         return out;
+    }
+    template <class T>
+    static VX_FN const u64* words(const T& a) {
+        return reinterpret_cast<const u64*>(&a);
+    }
+    template <class T>
+    static VX_FN u64* words(T& a) {
+        return reinterpret_cast<u64*>(&a);
     }
     VX_FN Fp operator-() const { return zero() - *this; }
     VX_FN Fp square() const { return *this * *this; }

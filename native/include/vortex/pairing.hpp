@@ -56,9 +56,9 @@ VX_FN void lines_of(const Affine<Fp2<F>>& q, Line<F>* lines) {
         const int digit = bn254::ate_digit(i);
         if (digit) scaled[n++] = t.plus(digit > 0 ? q : minus);
     }
-    const auto q1 = frobenius(Jacobian<Fp2<F>>::from(q)), q2 = frobenius(q1);
-    scaled[n++] = t.plus(Affine<Fp2<F>>{q1.x, q1.y});
-    scaled[n++] = t.plus(Affine<Fp2<F>>{q2.x, -q2.y});
+    const auto q1 = frobenius(q), q2 = frobenius(q1);
+    scaled[n++] = t.plus(q1);
+    scaled[n++] = t.plus(-q2);
     // Montgomery's trick. No head is zero, unless Q is infinity or outside of G2.
     Fp2<F> before[count], product = Fp2<F>::one();
     for (int i = 0; i < count; ++i) {
@@ -114,6 +114,27 @@ VX_FN Fp12<F> miller_loop(const LinePoint<F>* p, const Line<F>* const* lines, in
     }
     multiply();
     multiply();
+    return f;
+}
+
+// The same for points that are not prepared, none of them infinity, times an element of Fq2; `points[i]` starts at Q_i.
+template <class F>
+VX_FN Fp12<F> miller_loop(const Affine<F>* p, const Affine<Fp2<F>>* q, RunningPoint<F>* points, int pairs) {
+    Fp12<F> f = Fp12<F>::one();
+    const auto multiply = [&](int k, const ScaledLine<F>& line) {
+        f = f.times_line(line.c0 * p[k].y, line.c1 * p[k].x, line.c3);
+    };
+    for (int i = bn254::ate_length - 2; i >= 0; --i) {
+        if (i != bn254::ate_length - 2) f = f.square();
+        for (int k = 0; k < pairs; ++k) multiply(k, points[k].twice());
+        const int digit = bn254::ate_digit(i);
+        for (int k = 0; digit && k < pairs; ++k) multiply(k, points[k].plus(digit > 0 ? q[k] : -q[k]));
+    }
+    for (int k = 0; k < pairs; ++k) {
+        const auto q1 = frobenius(q[k]), q2 = frobenius(q1);
+        multiply(k, points[k].plus(q1));
+        multiply(k, points[k].plus(-q2));
+    }
     return f;
 }
 

@@ -6,9 +6,11 @@
 namespace vx {
 inline namespace VX_ISA {
 
-// Products in Fq2 before their reduction, for fields that reduce late.
+// A factor in Fq2 as sums of products under one reduction take it.
 template <class F>
-struct WideFp2;
+struct Factor {
+    F minus_c1, c0, c1;
+};
 
 template <class F>
 struct Fp2 {
@@ -24,26 +26,35 @@ struct Fp2 {
     friend VX_FN Fp2 operator+(const Fp2& a, const Fp2& b) { return {a.c0 + b.c0, a.c1 + b.c1}; }
     friend VX_FN Fp2 operator-(const Fp2& a, const Fp2& b) { return {a.c0 - b.c0, a.c1 - b.c1}; }
     VX_FN Fp2 operator-() const { return {-c0, -c1}; }
-    // Three products (Karatsuba).
+    // Three products (Karatsuba), or four under two reductions.
     friend VX_FN Fp2 operator*(const Fp2& a, const Fp2& b) {
-        if constexpr (F::reduces_late) {
-            const auto t = wide_product(a, b);
-            return {t.c0.reduced(), t.c1.reduced()};
+        if constexpr (F::sums_products) {
+            return F::product_fq2(a, b);
         } else {
             const F t0 = a.c0 * b.c0, t1 = a.c1 * b.c1;
             return {t0 - t1, (a.c0 + a.c1) * (b.c0 + b.c1) - t0 - t1};
         }
     }
-    static VX_FN WideFp2<F> wide_product(const Fp2& a, const Fp2& b) {
-        const auto t0 = F::wide_product(a.c0, b.c0), t1 = F::wide_product(a.c1, b.c1);
-        const auto t2 = F::wide_product(F::lazy_sum(a.c0, a.c1), F::lazy_sum(b.c0, b.c1));
-        return {t0 - t1, t2.less(t0).less(t1)};
+    VX_FN Factor<F> factor() const { return {F::complement(c1), c0, c1}; }
+    // Σ a_i b_i under two reductions.
+    static VX_FN Fp2 sum_of_products(const Fp2& a0, const Factor<F>& b0, const Fp2& a1, const Factor<F>& b1) {
+        return F::sum_fq2(a0, b0, a1, b1);
     }
-    friend VX_FN Fp2 operator*(const Fp2& a, const F& b) { return {a.c0 * b, a.c1 * b}; }
+    static VX_FN Fp2 sum_of_products(const Fp2& a0, const Factor<F>& b0, const Fp2& a1, const Factor<F>& b1, const Fp2& a2,
+                                     const Factor<F>& b2) {
+        return F::sum_fq2(a0, b0, a1, b1, a2, b2);
+    }
+    friend VX_FN Fp2 operator*(const Fp2& a, const F& b) {
+        if constexpr (F::sums_products) {
+            return F::product_pair(a, Fp2{b, b});
+        } else {
+            return {a.c0 * b, a.c1 * b};
+        }
+    }
     // Two products: (c0+c1)(c0-c1) + 2 c0 c1 u.
     VX_FN Fp2 square() const {
-        if constexpr (F::reduces_late) {
-            return {F::lazy_sum(c0, c1) * (c0 - c1), F::lazy_sum(c0, c0) * c1};
+        if constexpr (F::sums_products) {
+            return F::product_pair(Fp2{F::lazy_sum(c0, c1), F::lazy_sum(c0, c0)}, Fp2{F::lazy_sum(c0, F::complement(c1)), c1});
         } else {
             const F t = c0 * c1;
             return {(c0 + c1) * (c0 - c1), t + t};
@@ -53,16 +64,12 @@ struct Fp2 {
     VX_FN Fp2 conjugate() const { return {c0, -c1}; }
     // ξ·this = (9 c0 - c1) + (9 c1 + c0) u.
     VX_FN Fp2 times_xi() const {
-        if constexpr (F::reduces_late) return {F::nine_times_minus(c0, c1), F::nine_times_plus(c1, c0)};
+        if constexpr (F::sums_products) return {F::nine_times_minus(c0, c1), F::nine_times_plus(c1, c0)};
         const Fp2 two = *this + *this, four = two + two, nine = four + four + *this;
         return {nine.c0 - c1, nine.c1 + c0};
     }
     VX_FN F norm() const {
-        if constexpr (F::reduces_late) {
-            return (F::wide_product(c0, c0) + F::wide_product(c1, c1)).reduced();
-        } else {
-            return c0 * c0 + c1 * c1;
-        }
+        return c0 * c0 + c1 * c1;
     }
     VX_FN Fp2 inverse() const {
         const F t = norm().inverse();
@@ -74,15 +81,12 @@ struct Fp2 {
 };
 
 template <class F>
-struct WideFp2 {
-    typename F::Wide c0, c1;
+struct Fp6;
 
-    friend VX_FN WideFp2 operator-(const WideFp2& a, const WideFp2& b) { return {a.c0 - b.c0, a.c1 - b.c1}; }
-    VX_FN Fp2<F> reduced() const { return {c0.reduced(), c1.reduced()}; }
-    // a + b.
-    static VX_FN Fp2<F> sum(const WideFp2& a, const WideFp2& b) {
-        return {(a.c0 + b.c0).reduced_twice(), (a.c1 + b.c1).reduced_twice()};
-    }
+// A factor in Fq6, with what ξ makes of its upper coefficients.
+template <class F>
+struct Factor6 {
+    Factor<F> c0, c1, c2, xi_c1, xi_c2;
 };
 
 template <class F>
@@ -95,25 +99,27 @@ struct Fp6 {
     friend VX_FN Fp6 operator+(const Fp6& a, const Fp6& b) { return {a.c0 + b.c0, a.c1 + b.c1, a.c2 + b.c2}; }
     friend VX_FN Fp6 operator-(const Fp6& a, const Fp6& b) { return {a.c0 - b.c0, a.c1 - b.c1, a.c2 - b.c2}; }
     VX_FN Fp6 operator-() const { return {-c0, -c1, -c2}; }
-    // Six products in Fq2 (Devegili et al. 2006, section 4).
+    // Six products in Fq2 (Devegili et al. 2006, section 4), or nine under six reductions.
     friend VX_FN Fp6 operator*(const Fp6& a, const Fp6& b) {
+        if constexpr (F::sums_products) return a * b.factor();
         const F2 t0 = a.c0 * b.c0, t1 = a.c1 * b.c1, t2 = a.c2 * b.c2;
         return {t0 + ((a.c1 + a.c2) * (b.c1 + b.c2) - t1 - t2).times_xi(),
                 (a.c0 + a.c1) * (b.c0 + b.c1) - t0 - t1 + t2.times_xi(),
                 (a.c0 + a.c2) * (b.c0 + b.c2) - t0 - t2 + t1};
     }
+    VX_FN Factor6<F> factor() const {
+        return {c0.factor(), c1.factor(), c2.factor(), c1.times_xi().factor(), c2.times_xi().factor()};
+    }
+    friend VX_FN Fp6 operator*(const Fp6& a, const Factor6<F>& b) {
+        return {F2::sum_of_products(a.c0, b.c0, a.c1, b.xi_c2, a.c2, b.xi_c1),
+                F2::sum_of_products(a.c0, b.c1, a.c1, b.c0, a.c2, b.xi_c2),
+                F2::sum_of_products(a.c0, b.c2, a.c1, b.c1, a.c2, b.c0)};
+    }
     VX_FN Fp6 times_v() const { return {c2.times_xi(), c0, c1}; }
     // this·(b0 + b1 v), given ξ·b1: five products.
     VX_FN Fp6 times_sparse(const F2& b0, const F2& b1, const F2& xi_b1) const {
-        if constexpr (F::reduces_late) {
-            using Wide = WideFp2<F>;
-            const Wide t0 = F2::wide_product(c0, b0), t1 = F2::wide_product(c1, b1);
-            return {Wide::sum(t0, F2::wide_product(c2, xi_b1)), (F2::wide_product(c0 + c1, b0 + b1) - t0 - t1).reduced(),
-                    Wide::sum(t1, F2::wide_product(c2, b0))};
-        } else {
-            const F2 t0 = c0 * b0, t1 = c1 * b1;
-            return {t0 + c2 * xi_b1, (c0 + c1) * (b0 + b1) - t0 - t1, t1 + c2 * b0};
-        }
+        const F2 t0 = c0 * b0, t1 = c1 * b1;
+        return {t0 + c2 * xi_b1, (c0 + c1) * (b0 + b1) - t0 - t1, t1 + c2 * b0};
     }
     VX_FN Fp6 inverse() const {
         const F2 t0 = c0.square() - (c1 * c2).times_xi(), t1 = c2.square().times_xi() - c0 * c1, t2 = c1.square() - c0 * c2;
@@ -139,10 +145,27 @@ struct Fp12 {
         const F6 t = c0 * c1;
         return {(c0 + c1) * (c0 + c1.times_v()) - t - t.times_v(), t + t};
     }
-    // this·(1 + l1 w + l3 w^3), the shape of a line: w^3 = v w.
+    // this·(1 + l1 w + l3 w^3), the shape of a monic line: w^3 = v w.
     VX_FN Fp12 times_line(const F2& l1, const F2& l3) const {
         const F2 xi_l3 = l3.times_xi();
-        return {c0 + c1.times_sparse(l1, l3, xi_l3).times_v(), c1 + c0.times_sparse(l1, l3, xi_l3)};
+        if constexpr (F::sums_products) {
+            const Factor<F> m1 = l1.factor(), m3 = l3.factor(), xi_m1 = l1.times_xi().factor(), xi_m3 = xi_l3.factor();
+            return {{c0.c0 + F2::sum_of_products(c1.c2, xi_m1, c1.c1, xi_m3), c0.c1 + F2::sum_of_products(c1.c0, m1, c1.c2, xi_m3),
+                     c0.c2 + F2::sum_of_products(c1.c1, m1, c1.c0, m3)},
+                    {c1.c0 + F2::sum_of_products(c0.c0, m1, c0.c2, xi_m3), c1.c1 + F2::sum_of_products(c0.c1, m1, c0.c0, m3),
+                     c1.c2 + F2::sum_of_products(c0.c2, m1, c0.c1, m3)}};
+        } else {
+            return {c0 + c1.times_sparse(l1, l3, xi_l3).times_v(), c1 + c0.times_sparse(l1, l3, xi_l3)};
+        }
+    }
+    // this·(l0 + l1 w + l3 w^3), for fields that sum products.
+    VX_FN Fp12 times_line(const F2& l0, const F2& l1, const F2& l3) const {
+        const Factor<F> m0 = l0.factor(), m1 = l1.factor(), m3 = l3.factor();
+        const Factor<F> xi_m1 = l1.times_xi().factor(), xi_m3 = l3.times_xi().factor();
+        return {{F2::sum_of_products(c0.c0, m0, c1.c2, xi_m1, c1.c1, xi_m3), F2::sum_of_products(c0.c1, m0, c1.c0, m1, c1.c2, xi_m3),
+                 F2::sum_of_products(c0.c2, m0, c1.c1, m1, c1.c0, m3)},
+                {F2::sum_of_products(c1.c0, m0, c0.c0, m1, c0.c2, xi_m3), F2::sum_of_products(c1.c1, m0, c0.c1, m1, c0.c0, m3),
+                 F2::sum_of_products(c1.c2, m0, c0.c2, m1, c0.c1, m3)}};
     }
     VX_FN Fp12 conjugate() const { return {c0, -c1}; }
     VX_FN Fp12 inverse() const {

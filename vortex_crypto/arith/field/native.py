@@ -206,8 +206,8 @@ class NativeKernels:
 
     def pairing_product(self, p: Array, q: Array, *, threads: int = 0) -> Array:
         check_pairs(p, q)
-        lines = np.ascontiguousarray(q) if q.ndim == 5 else self.prepare_g2(q, threads=threads)
-        value: Array = self._native.pairing_product(self._engine, np.ascontiguousarray(p), lines, threads)
+        product = self._native.pairing_product if q.ndim == 5 else self._native.pairing_product_of_points
+        value: Array = product(self._engine, np.ascontiguousarray(p), np.ascontiguousarray(q), threads)
         return value
 
     def pairing_check(self, p: Array, q: Array, *, threads: int = 0) -> bool:
