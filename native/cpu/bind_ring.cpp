@@ -149,13 +149,36 @@ Out<u64> multiply_add(Ring& ring, const In<u64>& a, const In<u64>& b, const In<u
     return out.array;
 }
 
-Out<u64> tensor(Ring& ring, const In<u64>& a, const In<u64>& b, const Basis& basis) {
-    const RowsIn x = residues(ring, a, basis), y = residues(ring, b, basis);
-    if (x.size() != 2 * basis.size() || y.size() != x.size()) {
-        refuse("tensor takes two pairs");
+// Rows of none, one or two polynomials over the basis.
+RowsIn addend_rows(const Ring& ring, const nb::object& addend, const Basis& basis) {
+    if (addend.is_none()) {
+        return {};
     }
+    const RowsIn rows = residues(ring, nb::cast<In<u64>>(addend, false), basis);
+    if (rows.size() > 2 * basis.size()) {
+        refuse("an addend has one polynomial or two");
+    }
+    return rows;
+}
+
+Out<u64> tensor_sum(Ring& ring, const std::vector<In<u64>>& a, const std::vector<In<u64>>& b, const Basis& basis,
+                    const nb::object& addend) {
+    RowsIn x, y;
+    for (const bool first : {true, false}) {
+        for (const In<u64>& operand : first ? a : b) {
+            const RowsIn rows = residues(ring, operand, basis);
+            if (rows.size() != 2 * basis.size()) {
+                refuse("tensor takes pairs");
+            }
+            (first ? x : y).insert((first ? x : y).end(), rows.begin(), rows.end());
+        }
+    }
+    if (x.empty() || x.size() != y.size()) {
+        refuse("tensor takes as many pairs on either side, and at least one");
+    }
+    const RowsIn added = addend_rows(ring, addend, basis);
     Made<u64> out = make<u64>(ring, {3, basis.size(), ring.degree()});
-    unlocked([&] { ring.tensor(out.rows, x, y, basis); });
+    unlocked([&] { ring.tensor_sum(out.rows, x, y, added, basis); });
     return out.array;
 }
 
@@ -276,18 +299,6 @@ RowsIn key_rows(const Ring& ring, const In<u64>& key, size_t digits, const Basis
     return rows;
 }
 
-// Rows of none, one or two polynomials over the basis.
-RowsIn addend_rows(const Ring& ring, const nb::object& addend, const Basis& basis) {
-    if (addend.is_none()) {
-        return {};
-    }
-    const RowsIn rows = residues(ring, nb::cast<In<u64>>(addend, false), basis);
-    if (rows.size() > 2 * basis.size()) {
-        refuse("an addend has one polynomial or two");
-    }
-    return rows;
-}
-
 Out<u64> key_switch_inner(Ring& ring, const In<u64>& lifted, const In<u64>& key, const Basis& basis,
                           const Basis& key_basis, u64 element, const nb::object& addend) {
     const RowsIn in = residues(ring, lifted, basis), added = addend_rows(ring, addend, basis);
@@ -302,15 +313,18 @@ Out<u64> key_switch_inner(Ring& ring, const In<u64>& lifted, const In<u64>& key,
 }
 
 Out<u64> key_switch(Ring& ring, const In<u64>& x, const In<u64>& key, const std::vector<Basis>& digits,
-                    const Basis& special, const Basis& key_basis, u64 element, const nb::object& addend) {
+                    const Basis& special, const Basis& key_basis, u64 element, const nb::object& addend, size_t drop) {
     const RowsIn in = digit_rows(ring, x, digits), added = addend_rows(ring, addend, whole_basis(ring, digits, {}));
     check_element(element);
     const RowsIn keys = key_rows(ring, key, digits.size(), whole_basis(ring, digits, special), key_basis);
     if (special.empty()) {
         refuse("key switching needs a special prime");
     }
-    Made<u64> out = make<u64>(ring, {2, in.size(), ring.degree()});
-    unlocked([&] { ring.key_switch(out.rows, in, keys, added, digits, special, element); });
+    if (drop >= in.size()) {
+        refuse("key switching keeps at least one limb");
+    }
+    Made<u64> out = make<u64>(ring, {2, in.size() - drop, ring.degree()});
+    unlocked([&] { ring.key_switch(out.rows, in, keys, added, digits, special, element, drop); });
     return out.array;
 }
 
@@ -488,7 +502,8 @@ void bind_ring(nb::module_& m) {
         .def("negate", &negate, a("a"), nb::arg("basis"))
         .def("multiply", &binary<&Ring::multiply>, a("a"), a("b"), nb::arg("basis"))
         .def("multiply_add", &multiply_add, a("a"), a("b"), a("c"), nb::arg("basis"))
-        .def("tensor", &tensor, a("a"), a("b"), nb::arg("basis"))
+        .def("tensor_sum", &tensor_sum, a("a"), a("b"), nb::arg("basis"),
+             nb::arg("addend").none())
         .def("add_scalar", &by_scalar<&Ring::add_scalar>, a("a"), nb::arg("scalars"), nb::arg("basis"))
         .def("multiply_scalar", &by_scalar<&Ring::multiply_scalar>, a("a"), nb::arg("scalars"), nb::arg("basis"))
         .def("automorphism", &automorphism, a("x"), nb::arg("galois_element"), nb::arg("basis"), nb::arg("ntt"))
@@ -500,7 +515,7 @@ void bind_ring(nb::module_& m) {
         .def("key_switch_inner", &key_switch_inner, a("lifted"), a("key"), nb::arg("basis"), nb::arg("key_basis"),
              nb::arg("galois_element"), nb::arg("addend").none())
         .def("key_switch", &key_switch, a("x"), a("key"), nb::arg("digits"), nb::arg("special"), nb::arg("key_basis"),
-             nb::arg("galois_element"), nb::arg("addend").none())
+             nb::arg("galois_element"), nb::arg("addend").none(), nb::arg("drop"))
         .def("weighted_sums", &weighted_sums, nb::arg("weights"), a("terms"), nb::arg("basis"))
         .def("special_fft", &special_fft, a("values"), a("roots"), nb::arg("n"), nb::arg("inverse"), nb::arg("extended"))
         .def("round_to_residues", &round_to_residues, a("high"), nb::arg("low").none(), nb::arg("scale_high"),

@@ -13,6 +13,7 @@ constexpr u64 kNarrowLimit = u64{1} << 50;
 constexpr u64 kWideLimit = u64{1} << 61;
 constexpr size_t kKeepBytes = size_t{256} << 20;
 constexpr size_t kMaxPermutations = 2048;
+constexpr size_t kProductColumns = 1024;
 
 size_t bit_reverse(size_t i, int bits) {
     size_t r = 0;
@@ -235,13 +236,28 @@ void Ring::multiply_add(const RowsOut& out, const RowsIn& a, const RowsIn& b, co
     });
 }
 
-void Ring::tensor(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis) {
-    const size_t count = basis.size();
-    pool_.run(count, [&](size_t i, unsigned) {
-        const Limb& l = limb(basis[i]);
-        l.rows.multiply(out[i], a[i], b[i], n_, l.modulus);
-        l.rows.cross(out[count + i], a[i], b[count + i], a[count + i], b[i], n_, l.modulus);
-        l.rows.multiply(out[2 * count + i], a[count + i], b[count + i], n_, l.modulus);
+void Ring::tensor_sum(const RowsOut& out, const RowsIn& a, const RowsIn& b, const RowsIn& addend, const Basis& basis) {
+    const size_t limbs = basis.size(), pairs = a.size() / (2 * limbs);
+    const size_t columns = n_ < kProductColumns ? n_ : kProductColumns, blocks = n_ / columns;
+    pool_.run(limbs * blocks, [&](size_t task, unsigned) {
+        const size_t t = task / blocks, first = task % blocks * columns;
+        const Limb& l = limb(basis[t]);
+        // the factors of one part after another: a0 b0, then a0 b1 and a1 b0, then a1 b1
+        RowsIn x(4 * pairs), y(4 * pairs);
+        for (size_t j = 0; j < pairs; ++j) {
+            const u64 *a0 = a[2 * j * limbs + t] + first, *a1 = a[(2 * j + 1) * limbs + t] + first;
+            const u64 *b0 = b[2 * j * limbs + t] + first, *b1 = b[(2 * j + 1) * limbs + t] + first;
+            x[j] = x[pairs + 2 * j] = a0;
+            x[pairs + 2 * j + 1] = x[3 * pairs + j] = a1;
+            y[j] = y[pairs + 2 * j + 1] = b0;
+            y[pairs + 2 * j] = y[3 * pairs + j] = b1;
+        }
+        const size_t from[3] = {0, pairs, 3 * pairs}, count[3] = {pairs, 2 * pairs, pairs};
+        for (size_t part = 0; part < 3; ++part) {
+            const size_t row = part * limbs + t;
+            const u64* added = row < addend.size() ? addend[row] + first : nullptr;
+            l.rows.products(out[row] + first, &x[from[part]], &y[from[part]], count[part], added, columns, l.modulus);
+        }
     });
 }
 

@@ -69,7 +69,8 @@ public:
     void negate(const RowsOut& out, const RowsIn& a, const Basis& basis);
     void multiply(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis);
     void multiply_add(const RowsOut& out, const RowsIn& a, const RowsIn& b, const RowsIn& c, const Basis& basis);
-    void tensor(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis);
+    // a, b: rows [pair][2][limb]; addend: rows of none or two polynomials
+    void tensor_sum(const RowsOut& out, const RowsIn& a, const RowsIn& b, const RowsIn& addend, const Basis& basis);
     void add_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis);
     void multiply_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis);
     void automorphism(const RowsOut& out, const RowsIn& x, u64 element, const Basis& basis, bool ntt);
@@ -83,8 +84,9 @@ public:
     // key: rows [digit][2][limb of basis]; addend: rows of none, one or two polynomials
     void key_switch_inner(const RowsOut& out, const RowsIn& lifted, const RowsIn& key, const RowsIn& addend,
                           const Basis& basis, u64 element);
+    // drop: so many primes at the end of the digits are divided by as well
     void key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const RowsIn& addend,
-                    const std::vector<Basis>& digits, const Basis& special, u64 element);
+                    const std::vector<Basis>& digits, const Basis& special, u64 element, size_t drop);
     // out: rows [sum][part][limb]; weights: [sum][term][limb], null for none.
     // Weight k stands for 2^repeats[k] times as many places: each of its values is read so often.
     void weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,

@@ -63,8 +63,9 @@ struct Rows {
     void (*negate)(u64* out, const u64* a, size_t n, const Modulus&);
     void (*multiply)(u64* out, const u64* a, const u64* b, size_t n, const Modulus&);
     void (*multiply_add)(u64* out, const u64* a, const u64* b, const u64* c, size_t n, const Modulus&);
-    // a0 b1 + a1 b0
-    void (*cross)(u64* out, const u64* a0, const u64* b1, const u64* a1, const u64* b0, size_t n, const Modulus&);
+    // sum_j x_j y_j + addend, any count; addend may be null
+    void (*products)(u64* out, const u64* const* x, const u64* const* y, size_t count, const u64* addend, size_t n,
+                     const Modulus&);
     void (*add_scalar)(u64* out, const u64* a, u64 s, size_t n, const Modulus&);
     void (*multiply_scalar)(u64* out, const u64* a, u64 w, u64 w_shoup, size_t n, const Modulus&);
     // (a - b) w

@@ -50,14 +50,16 @@ struct RowsOf {
             return sum.reduced_short(m);
         });
     }
-    static void cross(u64* out, const u64* a0, const u64* b1, const u64* a1, const u64* b0, size_t n,
-                      const Modulus& modulus) {
+    static void products(u64* out, const u64* const* x, const u64* const* y, size_t count, const u64* addend, size_t n,
+                         const Modulus& modulus) {
         const Mod m(modulus);
-        each(out, n, [&](size_t i) {
-            Sum sum;
-            sum.multiply_add(L::load(a0 + i), L::load(b1 + i));
-            sum.multiply_add(L::load(a1 + i), L::load(b0 + i));
-            return sum.reduced_short(m);
+        const V one = L::set1(1);
+        each_sum(out, n, addend == nullptr ? count : count + 1, m, [&](Sum& sum, size_t i, size_t j) {
+            if (j < count) {
+                sum.multiply_add(L::load(x[j] + i), L::load(y[j] + i));
+            } else {
+                sum.multiply_add(L::load(addend + i), one);
+            }
         });
     }
     static void add_scalar(u64* out, const u64* a, u64 s, size_t n, const Modulus& modulus) {
@@ -353,7 +355,7 @@ struct RowsOf {
         using E = Embedding<L>;
         return Rows{L::kShoupBits, L::kLanes,    kTail<L> * 2,    L::kMontgomeryTail, ntt_row<L>, intt_row<L>,
                     add,           sub,          negate,          multiply,     multiply_add,
-                    cross,         add_scalar,   multiply_scalar, sub_multiply, permute,
+                    products,      add_scalar,   multiply_scalar, sub_multiply, permute,
                     add_permuted,  inner,        weighted,        extend,       overflow,
                     RowsOf<Words>::reduce_words, E::fft_stage,    E::ifft_stage, E::fft_stage_extended,
                     E::ifft_stage_extended, ChaCha<L>::blocks};

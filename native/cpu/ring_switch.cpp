@@ -260,7 +260,7 @@ void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const Rows
 }
 
 void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const RowsIn& addend,
-                      const std::vector<Basis>& digits, const Basis& special, u64 element) {
+                      const std::vector<Basis>& digits, const Basis& special, u64 element, size_t drop) {
     const Basis whole = joined(digits, special);
     const size_t limbs = whole.size();
     const Buffer<u64> scratch = words((digits.size() + 2) * limbs);
@@ -273,8 +273,11 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
     }
     lift_digits(lifted, x, digits, whole);
     const Turn turn(*this, element);
+    // What primes of the chain divide too is added before the division, times the special primes: zero modulo those.
+    const bool added = drop != 0 && !addend.empty();
+    const Buffer<u64> products = words(added ? threads() : 0);
     // Limb by limb, so that the digits of one limb are still in the second cache when they meet the key.
-    pool_.run(limbs, [&](size_t t, unsigned) {
+    pool_.run(limbs, [&](size_t t, unsigned worker) {
         const Limb& l = limb(whole[t]);
         const size_t count = digits.size();
         std::vector<const u64*> terms(count), keys(2 * count);
@@ -288,8 +291,18 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
             keys[2 * j + 1] = key[(2 * j + 1) * limbs + t];
         }
         l.rows.inner(inner[t], inner[limbs + t], terms.data(), keys.data(), nullptr, count, turn.get(), n_, l.modulus);
+        for (size_t i = t; added && t < x.size() && i < addend.size() / x.size() * limbs; i += limbs) {
+            u64 w = 1;
+            for (int k : special) {
+                w = mul_mod(w, modulus(k) % l.modulus.q, l.modulus);
+            }
+            u64* product = products.row(worker, n_);
+            l.rows.multiply_scalar(product, addend[i / limbs * x.size() + t], w, l.shoup(w), n_, l.modulus);
+            l.rows.add_permuted(inner[i], product, turn.get(), n_, l.modulus);
+        }
     });
-    divide_by_special(out, RowsIn(inner.begin(), inner.end()), whole, special.size(), addend, turn.get());
+    divide_by_special(out, RowsIn(inner.begin(), inner.end()), whole, special.size() + drop, added ? RowsIn() : addend,
+                      turn.get());
 }
 
 // What turned terms need over a block of columns of one limb, rows of nothing that a block has to allocate anew.

@@ -89,7 +89,11 @@ std::vector<Rows> everything(Ring& ring) {
     result(x.size(), [&](const RowsOut& out) { ring.negate(out, x, all); });
     result(x.size(), [&](const RowsOut& out) { ring.multiply(out, x, y, all); });
     result(x.size(), [&](const RowsOut& out) { ring.multiply_add(out, x, y, x, all); });
-    result(3 * limbs, [&](const RowsOut& out) { ring.tensor(out, x, y, all); });
+    result(3 * limbs, [&](const RowsOut& out) { ring.tensor_sum(out, x, y, {}, all); });
+    RowsIn twice(x), also(y);
+    twice.insert(twice.end(), y.begin(), y.end());
+    also.insert(also.end(), x.begin(), x.end());
+    result(3 * limbs, [&](const RowsOut& out) { ring.tensor_sum(out, twice, also, first, all); });
     result(x.size(), [&](const RowsOut& out) { ring.add_scalar(out, x, scalars, all); });
     result(x.size(), [&](const RowsOut& out) { ring.multiply_scalar(out, x, scalars, all); });
     result(x.size(), [&](const RowsOut& out) { ring.automorphism(out, x, 5, all, true); });
@@ -111,7 +115,8 @@ std::vector<Rows> everything(Ring& ring) {
     const RowsIn keys = key.in();
     const RowsIn lifted = result(2 * limbs, [&](const RowsOut& out) { ring.decompose(out, operand, digits, special); }).in();
     result(2 * limbs, [&](const RowsOut& out) { ring.key_switch_inner(out, lifted, keys, {}, whole, 5); });
-    result(2 * (limbs - 1), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, operand, digits, special, 5); });
+    result(2 * (limbs - 1), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, operand, digits, special, 5, 0); });
+    result(2 * (limbs - 2), [&](const RowsOut& out) { ring.key_switch(out, operand, keys, operand, digits, special, 5, 1); });
     const auto pair_of_keys = [&](size_t j) { return RowsIn(keys.begin() + 2 * j * limbs, keys.begin() + 2 * (j + 1) * limbs); };
     const std::vector<Term> terms{{pair_of_keys(0), {}, {}, {}}, {pair_of_keys(1), {}, {}, {}}};
     // terms of which two are turned, one by nothing

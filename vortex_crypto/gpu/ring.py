@@ -138,13 +138,23 @@ class CudaRing(OnDevice):
             raise ShapeMismatch(f"a of shape {a.shape} and c of shape {c.shape}")
         return self._result(self._binary("ring_multiply_add", a, b, basis, self._in(c, basis)), a)
 
-    def tensor(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        for operand in (a, b):
-            checks.array("a pair", operand, np.uint64, (2, len(basis), self.degree), ndim=3)
+    def _tensor(self, a: Residues, b: Residues, basis: Basis) -> DeviceArray:
         out = self._new(3, len(basis), self.degree)
         operands = (self._in(a, basis), self._in(b, basis))
         self._launch("ring_tensor", len(basis), 1, out, *operands, self._positions(basis), self._primes)
-        return self._result(out, a)
+        return out
+
+    def tensor(self, a: Residues, b: Residues, basis: Basis) -> Residues:
+        return self.tensor_sum([(a, b)], basis)
+
+    def tensor_sum(
+        self, pairs: Sequence[tuple[Residues, Residues]], basis: Basis, *, addend: Residues | None = None
+    ) -> Residues:
+        checks.tensor_pairs(pairs, len(basis), self.degree)
+        total = self._tensor(*pairs[0], basis)
+        for a, b in pairs[1:]:
+            total = self._binary("ring_add", total, self._tensor(a, b, basis), basis)
+        return self._result(self._plus(total, addend, 1, basis), pairs[0][0])
 
     def _scalars(self, scalar: int | Sequence[int], basis: Basis) -> DeviceArray:
         """uint64 [2, limbs]: scalars and their Shoup quotients."""
@@ -288,13 +298,21 @@ class CudaRing(OnDevice):
         *,
         galois_element: int = 1,
         addend: Residues | None = None,
+        drop: int = 0,
     ) -> Residues:
         basis = sum((tuple(digit) for digit in digits), ())
         whole = basis + tuple(special)
         lifted = self._decompose(self._in(x, basis, ndim=2), digits, special)
         inner = self._inner(lifted, self._in(key, key_basis, "key", ndim=4), whole, key_basis, galois_element)
-        switched = self._mod_down(inner, whole, len(special))
-        return self._result(self._plus(switched, addend, galois_element, basis), x)
+        checks.dropped(drop, len(basis))
+        if drop and addend is not None:
+            checks.addend(addend, len(basis), self.degree)
+            turned = self._turned(self._in(addend, basis), self._element(galois_element), basis)
+            scaled = self._scaled(turned, prod(self.moduli[i] for i in special), basis)
+            for part, added in zip(inner, scaled, strict=False):
+                part[: len(basis)] = self._binary("ring_add", part[: len(basis)], added, basis)
+        switched = self._mod_down(inner, whole, len(special) + drop)
+        return self._result(self._plus(switched, None if drop else addend, galois_element, basis), x)
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis

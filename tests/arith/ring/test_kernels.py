@@ -103,6 +103,15 @@ def _tensor(make: Operands) -> Iterator[Case]:
     yield (make.residues(2), make.residues(2), make.all), {}
 
 
+def _tensor_sum(make: Operands) -> Iterator[Case]:
+    two = [(make.residues(2), make.residues(2)) for _ in range(2)]
+    for addend in (None, make.residues(1), make.residues(2)):
+        yield (two, make.all), {"addend": addend}
+    yield (two[:1] * 2, make.all), {}
+    few = (0, 4)  # more products than fit one sum of any path
+    yield ([(make.residues(2, basis=few), make.residues(2, basis=few))] * 20, few), {}
+
+
 def _scalar(make: Operands) -> Iterator[Case]:
     for scalar in (0, 1, -1, -(7**60), list(range(len(make.all)))):
         yield (make.residues(2), scalar, make.all), {}
@@ -179,6 +188,9 @@ def _key_switch(make: Operands) -> Iterator[Case]:
         yield operands, {"galois_element": element}
         for parts in (1, 2):
             yield operands, {"galois_element": element, "addend": make.residues(parts, basis=basis)}
+            addend = make.residues(parts, basis=basis)
+            yield operands, {"galois_element": element, "addend": addend, "drop": parts}
+        yield operands, {"galois_element": element, "drop": 1}
 
 
 def _weighted_sums(make: Operands) -> Iterator[Case]:
@@ -259,6 +271,7 @@ CASES: dict[str, Callable[[Operands], Iterator[Case]]] = {
     **dict.fromkeys(("add", "sub", "multiply"), _pointwise(2)),
     "multiply_add": _pointwise(3),
     "tensor": _tensor,
+    "tensor_sum": _tensor_sum,
     **dict.fromkeys(("add_scalar", "multiply_scalar"), _scalar),
     "automorphism": _automorphism,
     "extend": _extend,

@@ -93,10 +93,27 @@ def test_a_combination_is_the_sum_of_its_terms(toy: Party, slots: np.ndarray) ->
     terms = [(toy.encrypt(slots, level), 0.75), (toy.encrypt(slots**2, level), -2.5), (toy.encrypt(slots, 5), 2.0**-40)]
     lowered = [(a.at_level(level), value) for a, value in terms]
     scale = toy.context.parameters.pending_scale(level)
-    got = ev.combine(lowered, scale)
+    rows = [([value for _, value in terms], scale), ([1.0, 0.0, 0.5], scale / 2)]
+    got, other = ev.combine([a for a, _ in lowered], rows)
     single = [ev.mul_constant(a, value, scale) for a, value in lowered]
     np.testing.assert_array_equal(got.parts, ev.add(ev.add(single[0], single[1]), single[2]).parts)
     close(toy.decrypt(ev.rescale(got)), 0.75 * slots - 2.5 * slots**2)
+    close(toy.decrypt(ev.rescale(other)), 1.5 * slots)
+    assert other.scale == scale / 2
+
+
+def test_relinearising_and_rescaling_at_once_is_both_with_one_rounding(toy: Party, slots: np.ndarray) -> None:
+    ev = toy.evaluator
+    product = ev.square(toy.encrypt(slots))
+    both, after = ev.relinearize_rescale(product), ev.rescale(ev.relinearize(product))
+    assert both.scale == after.scale
+    assert both.level == after.level
+    close(toy.decrypt(both), slots**2)
+    close(toy.decrypt(both) - toy.decrypt(after), np.zeros_like(slots))
+    linear = toy.encrypt(slots)
+    np.testing.assert_array_equal(ev.relinearize_rescale(linear).parts, ev.rescale(linear).parts)
+    with pytest.raises(OutOfLevels):
+        ev.relinearize_rescale(ev.square(toy.encrypt(slots, 0)))
 
 
 def test_a_chain_of_squares_keeps_exact_scales(toy: Party) -> None:

@@ -149,7 +149,10 @@ def test_too_few_levels_are_said() -> None:
         chebyshev(toy.evaluator, toy.encrypt(np.ones(4), 2), [0.0] * 7 + [1.0])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("degree", "products"), [(7, 5), (15, 8), (31, 12), (63, 18), (127, 26)])
-def test_few_products_are_made(degree: int, products: int) -> None:
+@pytest.mark.parametrize(
+    ("degree", "relinearised", "products"), [(7, 4, 5), (15, 7, 8), (31, 10, 13), (63, 13, 23), (127, 18, 28)]
+)
+def test_few_products_are_made_and_fewer_relinearised(degree: int, relinearised: int, products: int) -> None:
     made = schedule((0.5,) * (degree + 1))
-    assert len(made.powers() - {1}) + made.product_count() <= products
+    assert made.cost()[0] <= relinearised
+    assert len(made.powers() - {1}) + made.cost()[1] <= products

@@ -42,6 +42,20 @@ def array(
         )
 
 
+def tensor_pairs(pairs: Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]], limbs: int, degree: int) -> None:
+    """ShapeMismatch unless there are pairs, each of two uint64 [2, limbs, N]."""
+    if not pairs:
+        raise ShapeMismatch("a sum of products of pairs has at least one")
+    for operand in (each for two in pairs for each in two):
+        array("a pair", operand, np.uint64, (2, limbs, degree), ndim=3)
+
+
+def dropped(drop: int, limbs: int) -> None:
+    """ShapeMismatch unless at least one limb is kept."""
+    if not 0 <= drop < limbs:
+        raise ShapeMismatch(f"dropping {drop} of {limbs} limbs")
+
+
 def pair(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
     """ShapeMismatch unless b has the shape of a, or that of its last two axes."""
     if b.shape not in (a.shape, a.shape[-2:]):

@@ -85,6 +85,14 @@ class RingKernels(Protocol):
     def tensor(self, a: Residues, b: Residues, basis: Basis) -> Residues:
         """(a0 b0, a0 b1 + a1 b0, a1 b1) of a, b [2, limbs, N] as [3, limbs, N]: the product of two ciphertexts."""
 
+    def tensor_sum(
+        self, pairs: Sequence[tuple[Residues, Residues]], basis: Basis, *, addend: Residues | None = None
+    ) -> Residues:
+        """sum_j tensor(a_j, b_j) + addend for pairs (a_j, b_j), [3, limbs, N]; addend [1 or 2, limbs, N].
+
+        One pass over memory, one reduction a result: products of ciphertexts that are relinearised together.
+        """
+
     def add_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
         """a + scalar at every place (in NTT form: a plus a constant polynomial). One integer, or one for each limb."""
 
@@ -155,11 +163,14 @@ class RingKernels(Protocol):
         *,
         galois_element: int = 1,
         addend: Residues | None = None,
+        drop: int = 0,
     ) -> Residues:
-        """mod_down(key_switch_inner(decompose(x))) + phi(addend), a pair [2, L, N]. NTT form in and out.
+        """mod_down(key_switch_inner(decompose(x))) + phi(addend), a pair [2, L - drop, N]. NTT form in and out.
 
         mod_down drops all special primes. With addend = [c0] this is a rotation of (c0, x) in one pass; with
-        addend = [c0, c1] and x = c2 it is a relinearisation.
+        addend = [c0, c1] and x = c2 it is a relinearisation. With P the product of the special primes, `drop` > 0 is
+        mod_down(key_switch_inner(decompose(x)) + P phi(addend)) by the last `drop` primes of x as well: a key switch
+        and the rescale of its result, with one division.
         """
 
     def weighted_sums(

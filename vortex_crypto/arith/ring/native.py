@@ -100,10 +100,14 @@ class NativeRing:
         return _residues(self._core.multiply_add(*self._pair(a, b, basis), self._in(c, basis), basis))
 
     def tensor(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        pair = (2, len(basis), self._degree)
-        for operand in (a, b):
-            checks.array("a pair", operand, np.uint64, pair, ndim=3)
-        return _residues(self._core.tensor(*self._pair(a, b, basis), basis))
+        return self.tensor_sum([(a, b)], basis)
+
+    def tensor_sum(
+        self, pairs: Sequence[tuple[Residues, Residues]], basis: Basis, *, addend: Residues | None = None
+    ) -> Residues:
+        checks.tensor_pairs(pairs, len(basis), self._degree)
+        first, second = [self._in(a, basis) for a, _ in pairs], [self._in(b, basis) for _, b in pairs]
+        return _residues(self._core.tensor_sum(first, second, basis, self._addend(addend, basis)))
 
     def _scalars(self, scalar: int | Sequence[int], basis: Basis) -> list[int]:
         values = [scalar] * len(basis) if isinstance(scalar, int) else list(scalar)
@@ -186,6 +190,7 @@ class NativeRing:
         *,
         galois_element: int = 1,
         addend: Residues | None = None,
+        drop: int = 0,
     ) -> Residues:
         basis = sum((tuple(digit) for digit in digits), ())
         checks.basis(basis + tuple(special), len(self._moduli))
@@ -194,7 +199,9 @@ class NativeRing:
         checked = self._key(key, basis + tuple(special), key_basis, len(digits))
         element = self._element(galois_element)
         added = self._addend(addend, basis)
-        return _residues(self._core.key_switch(operand, checked, list(digits), special, key_basis, element, added))
+        checks.dropped(drop, len(basis))
+        arguments = (operand, checked, list(digits), special, key_basis, element, added, drop)
+        return _residues(self._core.key_switch(*arguments))
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis

@@ -118,6 +118,15 @@ class ReferenceRing:
         middle = self.multiply_add(a[0], b[1], self.multiply(a[1], b[0], basis), basis)
         return np.stack([self.multiply(a[0], b[0], basis), middle, self.multiply(a[1], b[1], basis)])
 
+    def tensor_sum(
+        self, pairs: Sequence[tuple[Residues, Residues]], basis: Basis, *, addend: Residues | None = None
+    ) -> Residues:
+        checks.tensor_pairs(pairs, len(basis), self._degree)
+        total = self.tensor(*pairs[0], basis)
+        for a, b in pairs[1:]:
+            total = self.add(total, self.tensor(a, b, basis), basis)
+        return self._plus(total, addend, 1, basis)
+
     def _scalars(self, scalar: int | Sequence[int], basis: Basis) -> modular.U64:
         values = [scalar] * len(basis) if isinstance(scalar, int) else list(scalar)
         if len(values) != len(basis):
@@ -231,13 +240,22 @@ class ReferenceRing:
         *,
         galois_element: int = 1,
         addend: Residues | None = None,
+        drop: int = 0,
     ) -> Residues:
         self._q(special)
         basis = sum((tuple(digit) for digit in digits), ()) + tuple(special)
         lifted = self.decompose(x, digits, special)
         inner = self.key_switch_inner(lifted, key, basis, key_basis, galois_element=galois_element)
-        switched = self.mod_down(inner, basis, len(special))
-        return self._plus(switched, addend, galois_element, basis[: -len(special)])
+        low = basis[: -len(special)]
+        checks.dropped(drop, len(low))
+        if drop and addend is not None:
+            checks.addend(addend, len(low), self._degree)
+            whole = prod(self._moduli[i] for i in special)
+            scaled = self.multiply_scalar(addend, whole, low)
+            zeros = np.zeros((len(addend), len(special), self._degree), dtype=np.uint64)
+            inner = self._plus(inner, np.concatenate([scaled, zeros], axis=1), galois_element, basis)
+        switched = self.mod_down(inner, basis, len(special) + drop)
+        return self._plus(switched, None if drop else addend, galois_element, low)
 
     def weighted_sums(
         self, weights: Sequence[Sequence[Residues | None]], terms: Sequence[Residues | Turned], basis: Basis

@@ -21,6 +21,7 @@ from vortex_crypto.fhe.ckks.context import Context
 from vortex_crypto.fhe.ckks.evaluator import Evaluator
 from vortex_crypto.fhe.ckks.failure import tail
 from vortex_crypto.fhe.ckks.polynomial import chebyshev as evaluate_chebyshev
+from vortex_crypto.fhe.ckks.polynomial import double_product
 from vortex_crypto.fhe.params import rounded_scale
 from vortex_crypto.fhe.polynomial import Coefficients, depth
 
@@ -96,9 +97,7 @@ class EvalMod:
         y = evaluate_chebyshev(evaluator, x, self.cosine(), scale=x.scale)
         constant = self.amplitude**2
         for _ in range(self.doublings):
-            square = evaluator.square(y)
-            doubled = evaluator.add_plain(evaluator.add(square, square), -constant)
-            y = evaluator.rescale(evaluator.relinearize(doubled))
+            y = double_product(evaluator, y, y, constant)
             constant **= 2
         if self.arcsine:
             y = evaluate_chebyshev(evaluator, y, self.arcsine_coefficients(), scale=y.scale)

@@ -119,6 +119,19 @@ class Evaluator:
         key = self.keys.for_product(a.level)
         return Ciphertext(self._switched(a.parts[2], key, a.level, addend=a.parts[:2]), a.scale)
 
+    def relinearize_rescale(self, a: Ciphertext) -> Ciphertext:
+        """`rescale(relinearize(a))` with one division and one rounding in place of two.
+
+        Raises:
+            MissingKey: no relinearisation key serves this level.
+            OutOfLevels: a is at level 0.
+        """
+        if len(a.parts) == 2 or a.level == 0:
+            return self.rescale(a)
+        key = self.keys.for_product(a.level)
+        parts = self._switched(a.parts[2], key, a.level, addend=a.parts[:2], drop=1)
+        return Ciphertext(parts, rounded_scale(a.scale / self.context.modulus(a.level)))
+
     def mul_plain(self, a: Ciphertext, values: complex | ArrayLike, scale: Fraction | None = None) -> Ciphertext:
         """a * values at the exact scale `scale`, by default the one whose rescale is canonical; awaits `rescale`.
 
@@ -148,19 +161,21 @@ class Evaluator:
             product = self.add(product, turned)
         return Ciphertext(product.parts, scale)
 
-    def combine(self, terms: Sequence[tuple[Ciphertext, float]], scale: Fraction) -> Ciphertext:
-        """sum of a * value over the terms, read at `scale`: `mul_constant` and `add`, in one pass over memory.
+    def combine(
+        self, operands: Sequence[Ciphertext], rows: Sequence[tuple[Sequence[float], Fraction]]
+    ) -> list[Ciphertext]:
+        """sum_j values[j] * operands[j] read at `scale` for each (values, scale) of the rows, in one pass over memory.
 
         The ciphertexts have one level and equally many parts, and scales of their own.
         """
-        basis = self.context.basis(terms[0][0].level)
+        basis = self.context.basis(operands[0].level)
         moduli = [self.context.moduli[position] for position in basis]
-        weights: list[Residues | None] = []
-        for a, value in terms:
-            number = round(Fraction(value) * (scale / a.scale))
-            weights.append(np.array([[number % modulus] for modulus in moduli], np.uint64))
-        parts = self.context.ring.weighted_sums([weights], [a.parts for a, _ in terms], basis)
-        return Ciphertext(parts[0], scale)
+        weights: list[list[Residues | None]] = []
+        for values, scale in rows:
+            numbers = [round(Fraction(v) * (scale / a.scale)) for v, a in zip(values, operands, strict=True)]
+            weights.append([np.array([[number % q] for q in moduli], np.uint64) for number in numbers])
+        parts = self.context.ring.weighted_sums(weights, [a.parts for a in operands], basis)
+        return [Ciphertext(each, scale) for each, (_, scale) in zip(parts, rows, strict=True)]
 
     def mul_integer(self, a: Ciphertext, value: int) -> Ciphertext:
         """a * value at the same scale: exact, costs no level, multiplies the noise too."""
@@ -284,7 +299,9 @@ class Evaluator:
         parts = _two(a).parts
         return Ciphertext(self._switched(parts[1], key, a.level, addend=parts[:1]), a.scale)
 
-    def _switched(self, x: Residues, key: SwitchingKey, level: int, element: int = 1, *, addend: Residues) -> Residues:
+    def _switched(
+        self, x: Residues, key: SwitchingKey, level: int, element: int = 1, *, addend: Residues, drop: int = 0
+    ) -> Residues:
         context = self.context
         return context.ring.key_switch(
             x,
@@ -294,6 +311,7 @@ class Evaluator:
             context.extended(key.level),
             galois_element=element,
             addend=addend,
+            drop=drop,
         )
 
     def _turned(self, a: Ciphertext, pair: Residues, element: int) -> Ciphertext:
