@@ -90,17 +90,26 @@ class Program:
         """What the compiler chose, and what it will cost."""
         return self.fhe.report
 
-    def client(self, *, insecure: bool = False) -> Client:
-        """A client with fresh keys."""
+    def client(self, *, insecure: bool = False, engine: str | None = None) -> Client:
+        """A client with fresh keys; `engine` as `server`'s."""
         from vortex_crypto.serve.client import Client
 
-        return Client(self.interface, insecure=insecure)
+        return Client(self.interface, insecure=insecure, engine=engine)
 
-    def server(self) -> Server:
-        """A server that holds the weights and no way to decrypt."""
+    def server(self, *, engine: str | None = None) -> Server:
+        """A server that holds the weights and no way to decrypt.
+
+        Args:
+            engine: what computes: "native", "cuda" (the first device) or "reference"; else what `using` or the
+                environment (`VORTEX_ENGINE`) names, or else the compiled core.
+
+        Raises:
+            InvalidInput: an engine was named, and the program's back end has a library of its own.
+            MissingDependency: the engine cannot run here; raised when keys are loaded.
+        """
         from vortex_crypto.serve.server import Server
 
-        return Server(self.fhe)
+        return Server(self.fhe, engine=engine)
 
     def save(self, path: Source) -> dict[str, int]:
         """Write the program to `path` and its client side to `path` with the suffix .client; sizes in bytes by file."""

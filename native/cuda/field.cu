@@ -129,89 +129,17 @@ __device__ __forceinline__ void sum(F* out, const F* a, u64 n, F* parts) {
 
 using namespace vx;
 
-VX_KERNEL(256) fr_add(Fr* out, const Fr* a, const Fr* b, u64 n) {
-    VX_EACH(i) out[i] = a[i] + b[i];
-}
-VX_KERNEL(256) fr_sub(Fr* out, const Fr* a, const Fr* b, u64 n) {
-    VX_EACH(i) out[i] = a[i] - b[i];
-}
-VX_KERNEL(256) fr_neg(Fr* out, const Fr* a, u64 n) {
-    VX_EACH(i) out[i] = -a[i];
-}
-VX_KERNEL(256) fr_mul(Fr* out, const Fr* a, const Fr* b, u64 n, u64 b_step) {
-    VX_EACH(i) out[i] = a[i] * b[i * b_step];
-}
-VX_KERNEL(256) fr_mul_add(Fr* out, const Fr* a, const Fr* b, const Fr* c, u64 n) {
-    VX_EACH(i) out[i] = a[i] * b[i] + c[i];
-}
-VX_KERNEL(256) fr_to_montgomery(Fr* out, const u64* plain, u64 n) {
-    VX_EACH(i) out[i] = Fr::from_plain(plain + 4 * i);
-}
-VX_KERNEL(256) fr_from_montgomery(Fr* out, const Fr* a, u64 n) {
-    VX_EACH(i) out[i] = a[i].plain();
-}
-VX_KERNEL(256) fr_from_int64(Fr* out, const u64* values, u64 n) {
-    VX_EACH(i) {
-        const bool negative = values[i] >> 63;
-        const u64 magnitude[4] = {negative ? 0 - values[i] : values[i], 0, 0, 0};
-        const Fr element = Fr::from_plain(magnitude);
-        out[i] = negative ? -element : element;
-    }
-}
-VX_KERNEL(256) fr_is_canonical(u8* out, const u64* limbs, u64 n) {
-    VX_EACH(i) out[i] = Fr::canonical(limbs + 4 * i);
-}
-// first[0] * base[0]^i.
-VX_KERNEL(256) fr_powers(Fr* out, const Fr* base, const Fr* first, u64 n) {
-    powers(out, base[0], first[0], n);
-}
-VX_KERNEL(64) fr_inverse(Fr* out, const Fr* a, u64 n) { invert(out, a, n); }
-VX_KERNEL(256) fr_sum(Fr* out, const Fr* a, u64 n) {
-    __shared__ Fr parts[sum_threads];
-    sum(out, a, n, parts);
-}
+#define VX_NAME(kernel) fr_##kernel
+#define VX_ELEMENT Fr
+#include <vectors.inc>
+#undef VX_ELEMENT
+#undef VX_NAME
 
-VX_KERNEL(256) fq_add(Fq* out, const Fq* a, const Fq* b, u64 n) {
-    VX_EACH(i) out[i] = a[i] + b[i];
-}
-VX_KERNEL(256) fq_sub(Fq* out, const Fq* a, const Fq* b, u64 n) {
-    VX_EACH(i) out[i] = a[i] - b[i];
-}
-VX_KERNEL(256) fq_neg(Fq* out, const Fq* a, u64 n) {
-    VX_EACH(i) out[i] = -a[i];
-}
-VX_KERNEL(256) fq_mul(Fq* out, const Fq* a, const Fq* b, u64 n, u64 b_step) {
-    VX_EACH(i) out[i] = a[i] * b[i * b_step];
-}
-VX_KERNEL(256) fq_mul_add(Fq* out, const Fq* a, const Fq* b, const Fq* c, u64 n) {
-    VX_EACH(i) out[i] = a[i] * b[i] + c[i];
-}
-VX_KERNEL(256) fq_to_montgomery(Fq* out, const u64* plain, u64 n) {
-    VX_EACH(i) out[i] = Fq::from_plain(plain + 4 * i);
-}
-VX_KERNEL(256) fq_from_montgomery(Fq* out, const Fq* a, u64 n) {
-    VX_EACH(i) out[i] = a[i].plain();
-}
-VX_KERNEL(256) fq_from_int64(Fq* out, const u64* values, u64 n) {
-    VX_EACH(i) {
-        const bool negative = values[i] >> 63;
-        const u64 magnitude[4] = {negative ? 0 - values[i] : values[i], 0, 0, 0};
-        const Fq element = Fq::from_plain(magnitude);
-        out[i] = negative ? -element : element;
-    }
-}
-VX_KERNEL(256) fq_is_canonical(u8* out, const u64* limbs, u64 n) {
-    VX_EACH(i) out[i] = Fq::canonical(limbs + 4 * i);
-}
-// first[0] * base[0]^i.
-VX_KERNEL(256) fq_powers(Fq* out, const Fq* base, const Fq* first, u64 n) {
-    powers(out, base[0], first[0], n);
-}
-VX_KERNEL(64) fq_inverse(Fq* out, const Fq* a, u64 n) { invert(out, a, n); }
-VX_KERNEL(256) fq_sum(Fq* out, const Fq* a, u64 n) {
-    __shared__ Fq parts[sum_threads];
-    sum(out, a, n, parts);
-}
+#define VX_NAME(kernel) fq_##kernel
+#define VX_ELEMENT Fq
+#include <vectors.inc>
+#undef VX_ELEMENT
+#undef VX_NAME
 
 VX_KERNEL(256) fr_bit_reverse(Fr* out, const Fr* x, u32 log_n) {
     const u64 n = 1ull << log_n;

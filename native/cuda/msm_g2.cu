@@ -1,26 +1,10 @@
-// Sums over points of G2; native/cuda/msm.hpp says what each kernel does.
+// Sums over points of G2.
 #include <msm.hpp>
 
 using namespace vx;
 
-VX_KERNEL(128) g2_gather(Jacobian<Fq2>* sums, const Affine<Fq2>* points, const u64* order, const u8* negative, const u64* starts,
-                         const u64* runs, u64 n, u64 count, u32 length) {
-    gather(sums, points, order, negative, starts, runs, n, count, length);
-}
-VX_KERNEL(128) g2_fold(Jacobian<Fq2>* out, const Jacobian<Fq2>* sums, const u64* starts, const u64* runs, u64 count, u32 length) {
-    fold(out, sums, starts, runs, count, length);
-}
-VX_KERNEL(128) g2_reduce(Jacobian<Fq2>* out, const Jacobian<Fq2>* sums, const u64* places, u64 chunks, u32 c, u32 log_chunk) {
-    reduce(out, sums, places, chunks, c, log_chunk);
-}
-VX_KERNEL(1) g2_combine(Affine<Fq2>* out, const Jacobian<Fq2>* sums, u32 windows, u32 c) { combine(out, sums, windows, c); }
-VX_KERNEL(1) g2_powers(Jacobian<Fq2>* out, const Affine<Fq2>* base, u32 windows, u32 c) { powers(out, base, windows, c); }
-VX_KERNEL(128) g2_multiples(Jacobian<Fq2>* out, const Jacobian<Fq2>* powers, u64 n, u32 c) { multiples(out, powers, n, c); }
-VX_KERNEL(128) g2_look_up(Jacobian<Fq2>* out, const Affine<Fq2>* table, const u64* magnitudes, const u8* negative, u64 n, u32 c,
-                          u32 windows) {
-    look_up(out, table, magnitudes, negative, n, c, windows);
-}
-VX_KERNEL(256) g2_denominators(Fq* out, const Jacobian<Fq2>* points, u64 n) { denominators(out, points, n); }
-VX_KERNEL(128) g2_to_affine(Affine<Fq2>* out, const Jacobian<Fq2>* points, const Fq* inverses, u64 n) {
-    to_affine(out, points, inverses, n);
-}
+#define VX_NAME(kernel) g2_##kernel
+#define VX_COORDINATE Fq2
+#include <group.inc>
+#undef VX_COORDINATE
+#undef VX_NAME

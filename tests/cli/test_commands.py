@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.programs import DIGITS, digits_samples, digits_scores
+from vortex_crypto import gpu
 from vortex_crypto.api import read_arrays
 from vortex_crypto.cli.app import app, main
 from vortex_crypto.cli.console import emit
-from vortex_crypto.errors import InvalidInput, VortexError
+from vortex_crypto.errors import InvalidInput, MissingDependency, VortexError
 
 RUNNER = CliRunner()
 MODEL, CALIBRATION, SAMPLES = (str(DIGITS / name) for name in ("model.onnx", "calibration.npz", "samples.npz"))
@@ -64,6 +65,23 @@ def test_compile_reports(folder: Path):
     assert text.exit_code == 0
     for word in ("security", "levels", "rotations", "precision", "memory", "dense1/relu"):
         assert word in text.output
+
+
+def test_engines_are_named_before_the_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    encrypt = ("encrypt", SAMPLES, "--rows", "0:1", "--keys", folder / "keys", "-o", tmp_path / "x.ct")
+    vortex("--engine", "reference", *encrypt)
+    gpu._device.cache_clear()
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'vortex-crypto\[gpu\]'"):
+        vortex("--engine", "cuda", *encrypt)
+    monkeypatch.setenv("VORTEX_ENGINE", "cuda")
+    with pytest.raises(MissingDependency, match="CuPy"):
+        vortex("keygen", folder / "digits.client", "-o", tmp_path / "keys")
+    assert not (tmp_path / "keys").exists()
+    vortex("--engine", "native", *encrypt)
+    unknown = RUNNER.invoke(app, ["--engine", "abacus", *map(str, encrypt)])
+    assert unknown.exit_code == 2
+    assert "reference" in unknown.output
 
 
 def test_plan_spends_nothing(folder: Path):

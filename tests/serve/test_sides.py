@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.programs import digits, digits_samples, digits_scores
-from vortex_crypto import container
+from vortex_crypto import container, using
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import ArtefactMismatch, InsecureParameters, InvalidInput, MalformedArtefact, MissingKey
 from vortex_crypto.serve.client import EVALUATION, SECRET, Client, read_interface, sample_count
@@ -53,6 +53,17 @@ def test_answers_to_share_are_drowned_and_rounded(backend: str):
     assert (first.argmax(1) == digits_scores(features).argmax(1)).all()
     with pytest.raises(InvalidInput, match="shared to 60 bits"):
         client.decrypt(answer, batch=2, share=60)
+
+
+@pytest.mark.parametrize("backend", ["clear", "tenseal"])
+def test_back_ends_with_a_library_of_their_own_take_no_engine(backend: str):
+    program = digits(backend)
+    with pytest.raises(InvalidInput, match=f"'{backend}' computes in a library of its own"):
+        program.client(insecure=True, engine="native")
+    with pytest.raises(InvalidInput, match="not on the engine 'cuda'"):
+        program.server(engine="cuda")
+    with using("cuda"), pytest.raises(InvalidInput, match="not on the engine 'cuda'"):
+        program.server()
 
 
 def test_tenseal_answers_equal_onnxruntime():

@@ -8,11 +8,21 @@ kernels, and one test walks engines x kernels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
+from vortex_crypto.arith import native
+from vortex_crypto.errors import MissingDependency
+
 Part = Literal["ring", "field"]
+VARIABLE = "VORTEX_ENGINE"
+"""The environment variable that names the engine of a process."""
+_CHOSEN: ContextVar[str | None] = ContextVar("engine", default=None)
 _MAKERS: dict[tuple[Part, str], Callable[[], Any]] = {}
 
 
@@ -33,6 +43,40 @@ class Kernel:
     ranges: str
     reference: Callable[..., Any]
     exact: bool = True
+
+
+@contextmanager
+def using(name: str | None) -> Iterator[None]:
+    """Have everything inside that is given no engine compute on this one; None leaves what was chosen outside.
+
+    Of this thread alone. Objects that outlive a call (clients, servers) keep the engine they were made on.
+    """
+    token = _CHOSEN.set(name or _CHOSEN.get())
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+def chosen() -> str | None:
+    """The engine of the innermost `using`."""
+    return _CHOSEN.get()
+
+
+def preferred() -> str:
+    """What computes where no engine is given: what was chosen by `using`, else by the environment (`VORTEX_ENGINE`),
+    else "native", and "reference" where the compiled core was never built.
+    """
+    return _CHOSEN.get() or os.environ.get(VARIABLE) or _compiled()
+
+
+@cache
+def _compiled() -> str:
+    try:
+        native.load()
+    except MissingDependency:
+        return "reference"
+    return "native"
 
 
 def register(part: Part, name: str, make: Callable[[], Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
 from vortex_crypto import __version__
+from vortex_crypto.arith.engine import VARIABLE, using
 from vortex_crypto.cli import ceremony, fhe, model, network, zk
 from vortex_crypto.cli.console import err
 from vortex_crypto.errors import VortexError
@@ -25,12 +27,21 @@ app.add_typer(ceremony.app, name="ceremony")
 
 
 @app.callback()
-def _version(
+def _common(
+    context: typer.Context,
+    engine: Annotated[
+        Literal["native", "cuda", "reference"] | None,
+        typer.Option(
+            help="What keygen, run, prove and all other commands compute on: the compiled core, the first CUDA "
+            f"device, or the definitions in Python. By default {VARIABLE} of the environment, else the compiled core.",
+        ),
+    ] = None,
     version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    context.with_resource(using(engine))
 
 
 def main() -> None:

@@ -18,6 +18,11 @@ FILES = ("ring.cu", "field.cu", "msm.cu", "msm_g1.cu", "msm_g2.cu")
 """The translation units, each a module of its own on the device."""
 
 _KERNEL = re.compile(r"^VX_KERNEL\((\d+)\)\s+(\w+)\(", re.MULTILINE)
+_LIST = re.compile(
+    r"^#define VX_NAME\(kernel\) (\w+_)##kernel\n(#define .*\n)#include <(\w+\.inc)>\n(#undef .*\n)#undef VX_NAME\n",
+    re.MULTILINE,
+)
+_NAME = re.compile(r"\bVX_NAME\((\w+)\)")
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,14 @@ def root() -> Path:
 
 
 def text(file: str) -> str:
-    """The source of one of `FILES`."""
-    return (root() / "cuda" / file).read_text()
+    """The source of one of `FILES`, with each list of kernels (`.inc`) where it is included, and their names made."""
+
+    def included(found: re.Match[str]) -> str:
+        prefix, meaning, kernels, forgotten = found.groups()
+        named = _NAME.sub(rf"{prefix}\1", (root() / "cuda" / kernels).read_text())
+        return f"{meaning}{named}{forgotten}"
+
+    return _LIST.sub(included, (root() / "cuda" / file).read_text())
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from vortex_crypto.arith.engine import using
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import MalformedArtefact
 from vortex_crypto.nn.integer import IntegerNetwork
@@ -111,9 +112,14 @@ class ZkProgram:
         masks: Mapping[str, int] | None = None,
         progress: ProveProgress | None = None,
         threads: int = 0,
+        engine: str | None = None,
     ) -> Receipt:
-        """Prove the inference on one sample of real inputs; raises as `groth16.prove`."""
-        proven = prove(key, self.program, self.given(inputs), masks=masks, progress=progress, threads=threads)
+        """Prove the inference on one sample of real inputs; raises as `groth16.prove`.
+
+        `engine` computes: "native", "cuda" or "reference"; None for what `arith.engine` prefers.
+        """
+        with using(engine):
+            proven = prove(key, self.program, self.given(inputs), masks=masks, progress=progress, threads=threads)
         outputs = {name: proven.outputs[name] for name in self.network.outputs}
         return Receipt(proven.proof, proven.public, self.network.restore(outputs))
 

@@ -18,7 +18,7 @@ import numpy as np
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import InsecureParameters, InvalidInput, MalformedArtefact
-from vortex_crypto.fhe.backends import KeySet, backend
+from vortex_crypto.fhe.backends import KeySet, backend, computing
 from vortex_crypto.fhe.sharing import shared
 from vortex_crypto.nn.answer import check_answer
 from vortex_crypto.nn.interface import Interface
@@ -49,10 +49,24 @@ class KeyFolder:
 class Client:
     """One holder of keys for one program: encrypts inputs and decrypts answers."""
 
-    def __init__(self, interface: Interface, keys: KeySet | KeyFolder | None = None, *, insecure: bool = False) -> None:
+    def __init__(
+        self,
+        interface: Interface,
+        keys: KeySet | KeyFolder | None = None,
+        *,
+        insecure: bool = False,
+        engine: str | None = None,
+    ) -> None:
         """Take keys, or make fresh ones; the interface may come from an untrusted server.
 
+        Args:
+            interface: of the program.
+            keys: of an earlier client.
+            insecure: go on with what does not protect.
+            engine: what computes, "native", "cuda" or "reference"; None for what `arith.engine` prefers.
+
         Raises:
+            InvalidInput: an engine was chosen, and the program's back end has none.
             InsecureParameters: the back end hides nothing, or the parameters are below 128 bits, and `insecure` is
                 False.
             ArtefactMismatch: the keys belong to another program.
@@ -67,7 +81,8 @@ class Client:
                 f"the program asks for keys below 128 bits ({interface.parameters.security}); {INSECURE_REMEDY}"
             )
         self.interface = interface
-        self._client = runner.client(interface.parameters, interface.needs)
+        with computing(runner, engine):
+            self._client = runner.client(interface.parameters, interface.needs)
         self._keys = keys or self._client.keygen()
         self._keys.secret.expect(kind="secret-key", program=interface.program)
 

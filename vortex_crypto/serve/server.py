@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vortex_crypto import container
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import MissingKey
-from vortex_crypto.fhe.backends import Session, backend
+from vortex_crypto.fhe.backends import Session, backend, computing
 from vortex_crypto.nn.compile import FheProgram
 
 Progress = Callable[[int, int, str], None]
@@ -31,9 +31,15 @@ class Server:
     used: uploading keys alone drives nobody's out that is at work. Methods may be called from several threads.
     """
 
-    def __init__(self, program: FheProgram, *, max_clients: int = 4) -> None:
+    def __init__(self, program: FheProgram, *, max_clients: int = 4, engine: str | None = None) -> None:
+        """`engine`: what computes, "native", "cuda" or "reference"; None for what `arith.engine` prefers.
+
+        Raises:
+            InvalidInput: an engine was chosen, and the program's back end has none.
+        """
         self.program = program
-        self._server = backend(program.interface.backend).server(program.plan)
+        with computing(backend(program.interface.backend), engine) as runner:
+            self._server = runner.server(program.plan)
         self._sessions: OrderedDict[str, _Held] = OrderedDict()
         self._max_clients = max_clients
         self._lock = threading.Lock()

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from vortex_crypto.arith.field import ENGINES, engine
+from vortex_crypto.arith.engine import preferred
+from vortex_crypto.arith.field import engine
 from vortex_crypto.arith.field.arrays import decode, encode, ints_from_limbs, limbs_from_ints
 from vortex_crypto.arith.field.bn254 import FR
 from vortex_crypto.arith.field.bn254 import R as MODULUS
 from vortex_crypto.arith.field.kernels import FieldKernels
-from vortex_crypto.errors import MissingDependency
 
 __all__ = ["MODULUS", "Scalars", "default_kernels", "from_ints", "is_small", "to_ints", "to_plain_ints", "to_small"]
 
@@ -33,15 +33,14 @@ class Scalars:
     elements: Array
 
 
-@cache
 def default_kernels() -> FieldKernels:
-    """The native engine, or the reference engine where the compiled core is missing."""
-    if "native" in ENGINES:
-        try:
-            return engine("native")
-        except MissingDependency:
-            pass
-    return engine("reference")
+    """The kernels of the engine that `arith.engine.preferred` names."""
+    return _kernels(preferred())
+
+
+@cache
+def _kernels(name: str) -> FieldKernels:
+    return engine(name)
 
 
 def from_ints(values: Any, kernels: FieldKernels) -> Array:

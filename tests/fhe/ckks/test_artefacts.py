@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vortex_crypto import container
+from vortex_crypto.arith.engine import using
 from vortex_crypto.arith.sampling import Sampler
 from vortex_crypto.container import Artefact
 from vortex_crypto.errors import MalformedArtefact, VortexError
-from vortex_crypto.fhe.backends import Needs, backend, vortex
+from vortex_crypto.fhe.backends import Needs, backend
 from vortex_crypto.fhe.circuit import Circuit
 from vortex_crypto.fhe.ckks import storage
 from vortex_crypto.fhe.ckks.context import Context
@@ -62,9 +63,9 @@ def toy_plan() -> CkksPlan:
 @lru_cache(maxsize=1)
 def artefacts() -> dict[str, Artefact]:
     made = toy_plan()
-    client = backend("vortex").client(made.parameters, made.needs)
+    with using("reference"):
+        client = backend("vortex").client(made.parameters, made.needs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vortex, "_engine_name", lambda: "reference")
         counted = Counted()
         patch.setattr(secrets, "token_bytes", counted.token_bytes)
         patch.setattr(secrets, "token_hex", counted.token_hex)

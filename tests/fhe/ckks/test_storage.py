@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from vortex_crypto import container
 from vortex_crypto.arith.sampling import Sampler
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import MalformedArtefact, MissingDependency, VortexError
-from vortex_crypto.fhe.backends import KeySet, backend, vortex
+from vortex_crypto.errors import MalformedArtefact, VortexError
+from vortex_crypto.fhe.backends import KeySet, backend
 from vortex_crypto.fhe.backends.vortex import VortexSession
 from vortex_crypto.fhe.circuit import Circuit
 from vortex_crypto.fhe.ckks import keys as keys_module
@@ -141,11 +141,3 @@ def test_arrays_of_any_shape_are_refused(shape: list[int], dtype: str) -> None:
     _, _, session, sent = program()
     with pytest.raises(MalformedArtefact, match="input 'x'"):
         session.run(replace(sent, arrays={"0": np.zeros(shape, dtype)}))
-
-
-def test_without_the_compiled_core_the_definition_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise MissingDependency("the compiled core is missing")
-
-    monkeypatch.setattr(vortex.native, "load", missing)
-    assert vortex._engine_name.__wrapped__() == "reference"

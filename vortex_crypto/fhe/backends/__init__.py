@@ -7,10 +7,12 @@ are one thing. A client holds keys and no weights, a server holds the plan and n
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vortex_crypto.arith.engine import chosen, using
 from vortex_crypto.container import Array, Artefact
 from vortex_crypto.errors import ArtefactMismatch, GarbledAnswer, InvalidInput, MalformedArtefact
 from vortex_crypto.fhe.circuit import MAX_LOG_SLOTS, Op, Vector
@@ -59,6 +61,7 @@ class Capabilities:
         floored_switching: its key switching divides by the special primes without rounding.
         generator: of the group that orders its slots; told where noise differs from slot to slot.
         bootstraps: parameter sets it bootstraps with; none if it cannot.
+        engines: it computes on the engines of `arith`, and not in a library of its own.
     """
 
     native: frozenset[Op] = frozenset()
@@ -74,6 +77,7 @@ class Capabilities:
     floored_switching: bool = False
     generator: int = 3
     bootstraps: tuple[BootstrapSet, ...] = ()
+    engines: bool = False
 
     @property
     def noise(self) -> dict[str, Any]:
@@ -247,6 +251,22 @@ def backend(name: str) -> Backend:
         raise InvalidInput(f"there is no back end {name!r}; there are {', '.join(sorted(ROSTER))}")
     found: Backend = importlib.import_module(ROSTER[name]).BACKEND
     return found
+
+
+@contextmanager
+def computing(runner: Backend, engine: str | None) -> Iterator[Backend]:
+    """The back end, whose clients and servers made inside compute on `engine`, or on what `arith.engine` prefers.
+
+    Raises:
+        InvalidInput: an engine was chosen, and the back end has none.
+    """
+    with using(engine):
+        if chosen() is not None and not runner.capabilities.engines:
+            raise InvalidInput(
+                f"the back end {runner.name!r} computes in a library of its own and not on the engine {chosen()!r}; "
+                "name no engine, or compile for the back end 'vortex'"
+            )
+        yield runner
 
 
 def checked_vectors(vectors: Sequence[Vector], needs: Needs) -> list[Vector]:

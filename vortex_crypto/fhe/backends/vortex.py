@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from vortex_crypto.arith import native
+from vortex_crypto.arith.engine import preferred
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingDependency, MissingKey
+from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingKey
 from vortex_crypto.fhe import rotations
 from vortex_crypto.fhe.backends import (
     Capabilities,
@@ -50,27 +50,18 @@ FAST_PRIME_BITS = 49
 """Primes below 2^50 take the vector path of the kernels."""
 
 
-@lru_cache(maxsize=1)
-def _engine_name() -> str:
-    """The compiled core where it was built; else the definition in NumPy, right and slow."""
-    try:
-        native.load()
-    except MissingDependency:
-        return "reference"
-    return "native"
-
-
 @lru_cache(maxsize=8)
-def context_of(parameters: Parameters, threads: int) -> Context:
-    return Context(parameters, engine_name=_engine_name(), threads=threads)
+def context_of(parameters: Parameters, threads: int, engine: str) -> Context:
+    return Context(parameters, engine_name=engine, threads=threads)
 
 
 @dataclass(frozen=True)
 class VortexServer:
-    """Holds a plan, and its plaintexts as they are encoded; has no way to decrypt."""
+    """Holds a plan, and its plaintexts as they are encoded, for the engine it was made on; has no way to decrypt."""
 
     plan: CkksPlan
     threads: int = 0
+    engine: str = field(default_factory=preferred)
     store: PlaintextStore = field(default_factory=lambda: PlaintextStore(PLAINTEXT_BYTES), repr=False)
 
     def prepare(self) -> None:
@@ -89,7 +80,7 @@ class VortexServer:
         """
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
         check_meta(evaluation, self.plan.parameters)
-        context = context_of(self.plan.parameters, self.threads)
+        context = self.context
         seeds, arrays = evaluation.meta.get("seeds"), evaluation.arrays
         level = self.plan.keys.relinearization
         product = None
@@ -104,6 +95,11 @@ class VortexServer:
         self.prepare()
         return VortexSession(self, context, Evaluator(context, keys), evaluation.meta["key"], encapsulation)
 
+    @property
+    def context(self) -> Context:
+        """The plan's parameters on the server's engine."""
+        return context_of(self.plan.parameters, self.threads, self.engine)
+
     @cached_property
     def bootstrapper(self) -> Bootstrapper | None:
         """What makes the plan's bootstraps, if it has any.
@@ -114,14 +110,12 @@ class VortexServer:
         plan = self.plan
         if plan.bootstrapping is None:
             return None
-        return Bootstrapper(
-            context_of(plan.parameters, self.threads), plan.bootstrapping, bootstraps=max(plan.bootstraps, 1)
-        )
+        return Bootstrapper(self.context, plan.bootstrapping, bootstraps=max(plan.bootstraps, 1))
 
     @cached_property
     def transforms(self) -> Mapping[int, Transform]:
         """The linear transforms made ready, by the number of their instruction."""
-        context, circuit = context_of(self.plan.parameters, self.threads), self.plan.circuit
+        context, circuit = self.context, self.plan.circuit
         encoder, parameters = Encoder(context), self.plan.parameters
         found = {}
         for number, i in enumerate(circuit.instructions):
@@ -263,6 +257,7 @@ class VortexBackend:
         key_budget=1 << 30,
         plaintext_budget=PLAINTEXT_BYTES,
         bootstraps=(N15, N16),
+        engines=True,
     )
 
     def client(self, parameters: Parameters, needs: Needs, *, threads: int = 0) -> VortexClient:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from vortex_crypto.arith.engine import preferred
 from vortex_crypto.container import Artefact
 from vortex_crypto.fhe.backends import (
     KeySet,
@@ -35,15 +36,16 @@ from vortex_crypto.fhe.params import Parameters
 
 @dataclass(frozen=True)
 class VortexClient:
-    """Makes keys, encrypts and decrypts; `threads` = 0 takes all processors."""
+    """Makes keys, encrypts and decrypts, on the engine it was made on; `threads` = 0 takes all processors."""
 
     parameters: Parameters
     needs: Needs
     threads: int = 0
+    engine: str = field(default_factory=preferred)
 
     @property
     def _context(self) -> Context:
-        return context_of(self.parameters, self.threads)
+        return context_of(self.parameters, self.threads, self.engine)
 
     def keygen(self) -> KeySet:
         """A secret key, and the switching keys that the program needs, each at the highest level it is used at."""
