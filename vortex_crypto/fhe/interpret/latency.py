@@ -87,25 +87,25 @@ DEFAULT = {
         "bootstrap": (1.0, 0.0),
     },
     "vortex": {
-        "add": (8.0e-11, 3e-13),
-        "sub": (8.0e-11, 3e-13),
-        "negate": (8.0e-11, 3e-13),
-        "mul": (1.35e-10, 1.2e-12),
-        "add_plain": (1.66e-9, 0.0),
-        "mul_plain": (1.20e-10, 0.0),
-        "mul_number": (8.0e-11, 0.0),
-        "rescale": (2.93e-10, 0.0),
-        "rotate": (1.36e-9, 3.3e-11),
-        "hoisted_rotate": (2.48e-10, 5.8e-11),
-        "conjugate": (1.36e-9, 3.3e-11),
-        "relinearize": (1.05e-9, 4.0e-11),
-        "weigh": (1.20e-10, 0.0),
-        "encode": (1.0e-9, 0.0),
-        "transform": (1.0e-9, 0.0),
-        "bootstrap": (1.0, 0.0),
+        "add": (7.34e-11, 0),
+        "sub": (7.34e-11, 0),
+        "negate": (7.34e-11, 0),
+        "mul": (1.54e-10, 0),
+        "add_plain": (8.78e-10, 0),
+        "mul_plain": (1.51e-10, 0),
+        "mul_number": (7.75e-11, 0),
+        "rescale": (3.58e-10, 0),
+        "rotate": (2.49e-10, 2.71e-10),
+        "hoisted_rotate": (8.12e-11, 5.41e-11),
+        "conjugate": (2.49e-10, 2.71e-10),
+        "relinearize": (3.96e-11, 2.97e-10),
+        "weigh": (5.72e-11, 5.78e-12),
+        "encode": (3.59e-10, 0),
+        "transform": (1.5e-10, 1.3e-10),
+        "bootstrap": (0.93, 0),
     },
 }
-"""Shipped tables by back end, from `calibrate`."""
+"""Shipped tables by back end, from `calibrate` (`python -m benchmarks.latency`)."""
 
 
 def latency(
