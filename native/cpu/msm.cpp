@@ -19,6 +19,9 @@ namespace {
 constexpr u32 longest = longest_chain;
 constexpr size_t block = 4096;
 
+// How many of n points to take at a time: few enough for every thread to have some.
+size_t some(size_t n, const Run& run) { return std::clamp<size_t>(n / (4 * run.threads()) / 8 * 8, 128, block); }
+
 struct Chain {
     u32 start, bucket;
     uint16_t length;
@@ -49,107 +52,139 @@ bool is_zero(const u64* words, size_t count) {
     return any == 0;
 }
 
+// Items of buckets, bucket k's in [begin, end) of `of` at starts[k] and ends[k]. There may be several sets of buckets, one
+// after the other, each with items of its own; sums are over all sets.
+struct Sorted {
+    Buffer<u32> of;
+    std::vector<u32> starts, ends;
+    size_t sets = 1;
+};
+
 // Sums of chains until every bucket has at most one: sums[bucket], prepared points, all zeros where a bucket is empty.
 class Buckets {
 public:
     Buckets(const GroupOps& group, size_t buckets, const Run& run)
-        : group_(group), run_(run), sums_(run.buffer<u64>(buckets * group.words)) {
-        run.parallel((buckets + block - 1) / block, [&](size_t i) {
-            const size_t from = i * block, count = std::min(block, buckets - from);
+        : group_(group), run_(run), buckets_(buckets), sums_(run.buffer<u64>(buckets * group.words)) {
+        run.blocks(buckets, block, [&](size_t from, size_t count) {
             std::memset(sums_.data() + from * group.words, 0, count * group.words * 8);
         });
     }
 
-    // Buckets' items lie one after the other: bucket b's end at ends[b].
-    void run(const u64* points, const u32* items, const std::vector<u32>& ends) {
-        std::vector<Chain> chains = cut(ends, nullptr);
-        Buffer<u64> sums = add_up(points, items, chains);
-        for (Open open = settle(chains, sums); !open.items.empty(); open = settle(chains, sums)) {
-            chains = cut(open.ends, open.buckets.data());
-            sums = add_up(sums.data(), open.items.data(), chains);
+    void run(const u64* points, const Sorted& items) {
+        Cut cut = cut_chains(items, nullptr);
+        Buffer<u64> sums = add_up(points, items.of.data(), cut);
+        for (std::vector<Part> parts = open(cut); !parts.empty(); parts = open(cut)) {
+            std::vector<u32> buckets;
+            const Sorted again = sort_open(parts, buckets);
+            cut = cut_chains(again, buckets.data());
+            sums = add_up(sums.data(), again.of.data(), cut);
         }
     }
     const u64* sums() const { return sums_.data(); }
 
 private:
-    // What is left to add up: the items of buckets[k] end at ends[k].
-    struct Open {
-        std::vector<u32> items, ends, buckets;
+    // A chain whose sum is only a part of its bucket's.
+    struct Part {
+        u32 bucket, chain;
     };
-    // Chains by falling length, equal lengths in the order of their buckets, whose numbers are in `buckets` (null: k is k's).
-    std::vector<Chain> cut(const std::vector<u32>& ends, const u32* buckets) const {
-        const size_t parts = run_.threads(), n = ends.size();
-        std::vector<u32> at(parts * longest);  // per part and length: counts, then where the next chain goes
+    // Chains, and where each tile of them ends; lengths do not rise within a tile. Parts are found tile by tile.
+    struct Cut {
+        Buffer<Chain> chains;
+        std::vector<u32> ends;
+        std::vector<std::vector<Part>> parts;
+    };
+    // Chains of each thread's share of the buckets by falling length, equal lengths in the order of their buckets, whose
+    // numbers are in `buckets` (null: k is k's). A share holds about as many items as others, and is a set if there are sets.
+    Cut cut_chains(const Sorted& items, const u32* buckets) const {
+        const size_t n = items.ends.size(), shares = items.sets > 1 ? items.sets : run_.threads();
+        const auto share_begin = [&](size_t share) -> size_t {
+            if (items.sets > 1 || share == 0 || share == shares) return n * share / shares;
+            const u32 item = (u32)((u64)items.ends.back() * share / shares);
+            return (size_t)(std::lower_bound(items.starts.begin(), items.starts.end(), item) - items.starts.begin());
+        };
+        std::vector<u32> at(shares * longest);  // per share and length: counts, then where the next chain goes
         const auto each = [&](const auto& body) {
-            run_.parallel(parts, [&](size_t part) {
-                for (size_t k = n * part / parts; k < n * (part + 1) / parts; ++k) {
-                    u32 from = k ? ends[k - 1] : 0;
-                    const bool alone = ends[k] - from <= longest;
-                    for (; from < ends[k]; from += longest) {
-                        const u32 length = std::min(longest, ends[k] - from);
-                        body(at[part * longest + longest - length],
-                             Chain{from, buckets ? buckets[k] : (u32)k, (uint16_t)length, alone});
+            run_.parallel(shares, [&](size_t share) {
+                const size_t begin = share_begin(share), end = share_begin(share + 1), set = items.sets > 1 ? begin : 0;
+                for (size_t k = begin; k < end; ++k) {
+                    const u32 bucket = buckets ? buckets[k] : (u32)(k - set);
+                    const bool alone = items.sets == 1 && items.ends[k] - items.starts[k] <= longest;
+                    for (u32 from = items.starts[k]; from < items.ends[k]; from += longest) {
+                        const u32 length = std::min(longest, items.ends[k] - from);
+                        body(at[share * longest + longest - length], Chain{from, bucket, (uint16_t)length, alone});
                     }
                 }
             });
         };
         each([](u32& count, const Chain&) { ++count; });
+        std::vector<u32> ends;
         u32 total = 0;
-        for (u32 i = 0; i < longest; ++i) {
-            for (size_t part = 0; part < parts; ++part) total += std::exchange(at[part * longest + i], total);
+        for (size_t share = 0; share < shares; ++share) {
+            const u32 begin = total;
+            for (u32 i = 0; i < longest; ++i) total += std::exchange(at[share * longest + i], total);
+            append_tiles(begin, total, ends);
         }
-        std::vector<Chain> chains(total);
+        Buffer<Chain> chains = run_.buffer<Chain>(total);
         each([&](u32& next, const Chain& chain) { chains[next++] = chain; });
-        return chains;
+        const size_t tiles = ends.size();
+        return {std::move(chains), std::move(ends), std::vector<std::vector<Part>>(tiles)};
     }
-    // The chains' sums, in their order; of buckets with one chain they are kept as well.
-    Buffer<u64> add_up(const u64* points, const u32* items, const std::vector<Chain>& chains) {
-        Buffer<u64> out = run_.buffer<u64>(chains.size() * group_.words);
-        run_.blocks(chains.size(), tile(chains.size()), [&](size_t from, size_t count) {
+    // Ends of tiles of equal size for the chains in [begin, end), few so that there are few inversions.
+    void append_tiles(u32 begin, u32 end, std::vector<u32>& ends) const {
+        const u32 tiles = (u32)((end - begin + group_.tile - 1) / group_.tile);
+        for (u32 t = 1; t < tiles; ++t) ends.push_back(begin + (u32)(((u64)(end - begin) * t / tiles + 7) / 8 * 8));
+        if (tiles > 0) ends.push_back(end);
+    }
+    // The chains' sums, in their order; of buckets with one chain they are kept as well, others' parts are noted.
+    Buffer<u64> add_up(const u64* points, const u32* items, Cut& cut) {
+        const size_t words = group_.words, chains = cut.ends.empty() ? 0 : cut.ends.back();
+        Buffer<u64> out = run_.buffer<u64>(chains * words);
+        run_.parallel(cut.ends.size(), [&](size_t tile) {
+            const size_t from = tile ? cut.ends[tile - 1] : 0, count = cut.ends[tile] - from;
             const Buffer<u32> start = run_.buffer<u32>(count), length = run_.buffer<u32>(count);
             for (size_t i = 0; i < count; ++i) {
-                start[i] = chains[from + i].start;
-                length[i] = chains[from + i].length;
+                start[i] = cut.chains[from + i].start;
+                length[i] = cut.chains[from + i].length;
             }
             const Buffer<u8> scratch = run_.buffer<u8>(group_.scratch);
-            group_.accumulate({points, items, start.data(), length.data(), count, out.data() + from * group_.words},
-                              scratch.data());
+            group_.accumulate({points, items, start.data(), length.data(), count, out.data() + from * words}, scratch.data());
             for (size_t i = from; i < from + count; ++i) {
-                if (chains[i].alone) copy(out.data() + i * group_.words, sums_.data() + chains[i].bucket * group_.words);
+                const Chain& chain = cut.chains[i];
+                const u64* sum = out.data() + i * words;
+                if (chain.alone) {
+                    std::memcpy(sums_.data() + chain.bucket * words, sum, words * 8);
+                } else if (!is_zero(sum, words)) {
+                    cut.parts[tile].push_back({chain.bucket, (u32)i});
+                }
             }
         });
         return out;
     }
-    // Chains taken at a time: as many as there may be, unless threads would be left without, or with unequal shares.
-    size_t tile(size_t chains) const {
-        constexpr size_t least = 256;
-        if (run_.threads() == 1) return group_.tile;
-        const size_t share = chains / (4 * run_.threads()) / 8 * 8;
-        return std::min(group_.tile, std::max(least, share));
+    static std::vector<Part> open(const Cut& cut) {
+        std::vector<Part> all;
+        for (const auto& parts : cut.parts) all.insert(all.end(), parts.begin(), parts.end());
+        return all;
     }
-    void copy(const u64* from, u64* to) const { std::memcpy(to, from, group_.words * 8); }
-    // The finite sums of buckets with several chains.
-    Open settle(const std::vector<Chain>& chains, const Buffer<u64>& sums) const {
-        std::vector<std::pair<u32, u32>> found;  // bucket, sum
-        for (u32 i = 0; i < chains.size(); ++i) {
-            if (chains[i].alone || is_zero(sums.data() + i * group_.words, group_.words)) continue;
-            found.push_back({chains[i].bucket, i});
+    // The parts by their buckets, whose numbers are put in `buckets`.
+    Sorted sort_open(const std::vector<Part>& parts, std::vector<u32>& buckets) const {
+        std::vector<u32> at(buckets_);
+        for (const Part& part : parts) ++at[part.bucket];
+        Sorted sorted = {run_.buffer<u32>(parts.size()), {}, {}};
+        u32 total = 0;
+        for (u32 b = 0; b < buckets_; ++b) {
+            if (at[b] == 0) continue;
+            buckets.push_back(b);
+            sorted.starts.push_back(total);
+            total += std::exchange(at[b], total);
+            sorted.ends.push_back(total);
         }
-        std::sort(found.begin(), found.end());
-        Open open;
-        for (const auto& [bucket, sum] : found) {
-            open.items.push_back(sum << 1);
-            if (open.buckets.empty() || open.buckets.back() != bucket) {
-                open.buckets.push_back(bucket);
-                open.ends.push_back(0);
-            }
-            open.ends.back() = (u32)open.items.size();
-        }
-        return open;
+        for (const Part& part : parts) sorted.of[at[part.bucket]++] = part.chain << 1;
+        return sorted;
     }
 
     const GroupOps& group_;
     const Run& run_;
+    const size_t buckets_;
     Buffer<u64> sums_;
 };
 
@@ -228,21 +263,19 @@ private:
     Buffer<u8> negated_;
 };
 
-// Items of windows [w0, w1) sorted by bucket, (w - w0)·half + magnitude - 1.
-struct Sorted {
-    Buffer<u32> items;
-    std::vector<u32> ends;
-};
-
+// Items of windows [w0, w1) by bucket, (w - w0)·half + magnitude - 1.
 Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size_t half, const Run& run) {
-    // Few windows are cut in parts of the points, each with counts of its own, so that every thread has a share.
+    // Few windows are cut in parts of the points, each with counts of its own, so that every thread has a share. Where a
+    // sum more for each of their buckets costs nothing, parts are sets of their own: a thread then adds up what it has itself
+    // prepared and sorted, instead of fetching half of it from the other's caches.
     const size_t windows = w1 - w0, parts = windows >= 4 * run.threads() ? 1 : run.threads(), buckets = windows * half;
+    const size_t sets = 32 * (parts - 1) * half <= n ? parts : 1;
     std::vector<u32> at(parts * buckets);  // counts, then where the next item goes
     std::vector<Buffer<u32>> cut;
     for (size_t w = 0; w < windows; ++w) cut.push_back(run.buffer<u32>(n));
     const auto each = [&](const auto& body) {
         run.parallel(windows * parts, [&](size_t task) {
-            const size_t k = task / parts, part = task % parts;
+            const size_t part = task / windows, k = task % windows;
             body(k, n * part / parts, n * (part + 1) / parts, at.data() + part * buckets + k * half, cut[k].data());
         });
     };
@@ -254,16 +287,19 @@ Sorted sort_by_bucket(const Digits& digits, size_t n, size_t w0, size_t w1, size
         }
     });
     u32 total = 0;
-    for (size_t b = 0; b < buckets; ++b) {
-        for (size_t part = 0; part < parts; ++part) total += std::exchange(at[part * buckets + b], total);
+    for (size_t set = 0; set < sets; ++set) {
+        for (size_t b = 0; b < buckets; ++b) {
+            for (size_t part = set; part < parts; part += sets) total += std::exchange(at[part * buckets + b], total);
+        }
     }
-    Sorted sorted = {run.buffer<u32>(total), {}};
+    Sorted sorted = {run.buffer<u32>(total), {at.begin(), at.begin() + (ptrdiff_t)(sets * buckets)}, {}, sets};
     each([&](size_t, size_t from, size_t end, u32* next, u32* row) {
         for (size_t i = from; i < end; ++i) {
-            if (row[i] >> 1) sorted.items[next[(row[i] >> 1) - 1]++] = (u32)i << 1 | (row[i] & 1);
+            if (row[i] >> 1) sorted.of[next[(row[i] >> 1) - 1]++] = (u32)i << 1 | (row[i] & 1);
         }
     });
-    sorted.ends.assign(at.end() - (ptrdiff_t)buckets, at.end());
+    at.erase(at.begin(), at.end() - (ptrdiff_t)(sets * buckets));
+    sorted.ends = std::move(at);
     return sorted;
 }
 
@@ -298,9 +334,11 @@ public:
     }
 
 private:
+    // More segments are longer sums at the end, a third of a microsecond each in G1; longer ones are more steps, each with
+    // its inversion, which for a few points is three.
     static size_t segments(size_t windows, size_t half) {
         size_t k = 1;
-        while (k < half && k * windows < 768) k *= 2;
+        while (k < half && 2 * k * k * windows <= 9 * half) k *= 2;
         return k;
     }
     // n segments from `first` on; `sums` are their buckets'.
@@ -344,7 +382,7 @@ void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u6
     const Pool::Watch watch = run.watch();
     Digits digits(ops, scalars, n, run);
     const Buffer<u64> prepared = run.buffer<u64>(n * group.words);
-    run.blocks(n, block, [&](size_t from, size_t count) {
+    run.blocks(n, some(n, run), [&](size_t from, size_t count) {
         digits.read(from, count, points, group.words);
         group.prepare(points + from * group.words, prepared.data() + from * group.words, count);
     });
@@ -360,7 +398,7 @@ void msm(const FieldOps& ops, const GroupOps& group, const u64* points, const u6
         const size_t w1 = std::min(windows, w0 + together);
         const Sorted sorted = sort_by_bucket(digits, n, w0, w1, half, run);
         Buckets buckets(group, (w1 - w0) * half, run);
-        buckets.run(prepared.data(), sorted.items.data(), sorted.ends);
+        buckets.run(prepared.data(), sorted);
         reduction.run(buckets.sums(), w0, w1);
     }
     reduction.combine(windows, c, out);
@@ -374,7 +412,7 @@ void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, con
     }
     const Pool::Watch watch = run.watch();
     Digits digits(ops, scalars, n, run);
-    run.blocks(n, block, [&](size_t from, size_t count) { digits.read(from, count, nullptr, 0); });
+    run.blocks(n, some(n, run), [&](size_t from, size_t count) { digits.read(from, count, nullptr, 0); });
     // A table entry costs about as much as fifteen additions from it.
     size_t c = 2;
     const auto cost = [&](size_t bits) { return Digits::windows(digits.bits(), bits) * (n + 15 * ((size_t)1 << (bits - 1))); };
@@ -392,17 +430,23 @@ void fixed_base(const FieldOps& ops, const GroupOps& group, const u64* base, con
     const size_t many = 8 * group.tile;
     for (size_t from = 0; from < n; from += many) {
         const size_t count = std::min(many, n - from);
-        std::vector<u32> items, ends;
-        for (size_t i = 0; i < count; ++i) {
-            for (size_t w = 0; w < windows; ++w) {
-                const u32 digit = digits.digit(from + i, places[w]);
-                if (digit >> 1) items.push_back((u32)(w * half + (digit >> 1) - 1) << 1 | (digit & 1));
+        Sorted sorted = {run.buffer<u32>(count * windows), std::vector<u32>(count), std::vector<u32>(count)};
+        run.blocks(count, 512, [&](size_t first, size_t some) {
+            for (size_t i = first; i < first + some; ++i) {
+                u32 at = (u32)(i * windows);
+                sorted.starts[i] = at;
+                for (size_t w = 0; w < windows; ++w) {
+                    const u32 digit = digits.digit(from + i, places[w]);
+                    if (digit >> 1) sorted.of[at++] = (u32)(w * half + (digit >> 1) - 1) << 1 | (digit & 1);
+                }
+                sorted.ends[i] = at;
             }
-            ends.push_back((u32)items.size());
-        }
+        });
         Buckets buckets(group, count, run);
-        buckets.run(table.data(), items.data(), ends);
-        group.finish(buckets.sums(), out + from * words, count);
+        buckets.run(table.data(), sorted);
+        run.blocks(count, 512, [&](size_t first, size_t some) {
+            group.finish(buckets.sums() + first * words, out + (from + first) * words, some);
+        });
     }
 }
 

@@ -96,6 +96,19 @@ void points(const vx::FieldOps& ops, const vx::GroupOps& group, size_t n, const 
     results.push_back(Words(inside.begin(), inside.end()));
 }
 
+// Many points, small scalars: threads have buckets of their own.
+void small_scalars(const vx::FieldOps& ops, const vx::Run& run, Results& results) {
+    constexpr size_t n = 300;
+    const Words base = base_point(ops, ops.g1), scalars = random_elements(n, 5);
+    Words many(8 * n), small(4 * n), one(8);
+    std::vector<int64_t> integers(n);
+    for (size_t i = 0; i < n; ++i) integers[i] = (int64_t)(i * i % 7) - 3;
+    ops.fr.from_int64(integers.data(), small.data(), n);
+    vx::fixed_base(ops, ops.g1, base.data(), scalars.data(), many.data(), n, run);
+    vx::msm(ops, ops.g1, many.data(), small.data(), one.data(), n, run);
+    results.push_back(one);
+}
+
 void transforms(const vx::FieldOps& ops, const vx::Run& run, Results& results) {
     const Words root28 = limbs(vx::bn254::fr_root, 4), shift = random_elements(1, 8);
     for (size_t log_n : {0, 3, 6, 7, 9}) {
@@ -148,6 +161,7 @@ Results everything(const vx::FieldOps& ops) {
         points(ops, ops.g1, n, run, results);
         points(ops, ops.g2, n, run, results);
     }
+    small_scalars(ops, run, results);
     transforms(ops, run, results);
     pairing(ops, results);
     return results;
