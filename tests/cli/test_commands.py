@@ -61,7 +61,8 @@ def test_compile_reports(folder: Path):
     assert report["parameters"]["security"].startswith("128-bit")
     assert report["precision_asked"] == 4
     assert {path.name for path in folder.glob("again.*")} == {"again.fhe", "again.client"}
-    text = RUNNER.invoke(app, ["compile", MODEL, "--fhe", "-o", str(folder / "a.fhe"), "--calibration", CALIBRATION])
+    options = ["--calibration", CALIBRATION, "--precision", "4"]
+    text = RUNNER.invoke(app, ["compile", MODEL, "--fhe", "-o", str(folder / "a.fhe"), *options])
     assert text.exit_code == 0
     for word in ("security", "levels", "rotations", "precision", "memory", "dense1/relu"):
         assert word in text.output

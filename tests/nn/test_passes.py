@@ -13,6 +13,7 @@ from vortex_crypto.errors import InvalidInput, ParameterRefused, UnsupportedOp
 from vortex_crypto.nn.compile import depth_of
 from vortex_crypto.nn.forms import X
 from vortex_crypto.nn.ir import Array, Graph
+from vortex_crypto.nn.passes import approximate as approximation
 from vortex_crypto.nn.passes.approximate import approximate
 from vortex_crypto.nn.passes.arithmetic import AffineOp, ElementwiseOp, PolynomialOp, ProductOp, evaluate
 from vortex_crypto.nn.passes.arithmetize import arithmetize
@@ -250,9 +251,10 @@ def test_a_pole_in_the_range_is_refused() -> None:
         approximate(graph, known, {"x": np.ones((1, 2))}, target=1e-3)
 
 
-def test_precision_out_of_reach_says_what_to_do() -> None:
+def test_precision_out_of_reach_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximation, "MAX_DEPTH", 5)  # the tenth takes a hundred times as long to be too coarse
     graph, samples, known = prepared("perceptron")
-    with pytest.raises(ParameterRefused, match="fewer bits") as refused:
+    with pytest.raises(ParameterRefused, match=r"degree 31 for .*fewer bits") as refused:
         approximate(graph, known, samples, target=2.0**-40)  # type: ignore[arg-type]
     assert refused.value.reason == "precision"
 

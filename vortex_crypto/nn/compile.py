@@ -280,6 +280,7 @@ def compile_fhe(
         raise InvalidInput(f"a precision of {precision_bits} bits cannot be aimed at; say a number above 0")
     if batch is not None and batch < 1:
         raise InvalidInput(f"a batch of {batch} samples; 1 is the least")
+    engine(backend)  # a name that is none is refused before the work
     stages = _Stages(progress)
     context = Context(calibration, input_ranges, precision_bits, drop_tail, stages.part)
     model = graph
