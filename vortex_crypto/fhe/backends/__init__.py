@@ -359,6 +359,28 @@ def _size(value: Any) -> float:
     return value
 
 
+def check_meta(artefact: Artefact, name: str, parameters: Parameters) -> None:
+    """Keys of that back end and those parameters, which say what they are called.
+
+    Raises:
+        ArtefactMismatch, MalformedArtefact: they are not, or do not.
+    """
+    if artefact.meta.get("backend") != name or artefact.meta.get("parameters") != parameters.hash:
+        raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
+    if not isinstance(artefact.meta.get("key"), str):
+        raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
+
+
+def check_key(artefact: Artefact, key: str) -> None:
+    """Ciphertexts under the keys of that name.
+
+    Raises:
+        ArtefactMismatch: they are under others.
+    """
+    if artefact.meta.get("key") != key:
+        raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")
+
+
 def _natural(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 32:
         raise ValueError(f"{value!r} is no natural number")

@@ -14,11 +14,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vortex_crypto.container import Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingKey
+from vortex_crypto.errors import MalformedArtefact, MissingKey
 from vortex_crypto.fhe.backends import (
     Capabilities,
     Needs,
     Progress,
+    check_key,
+    check_meta,
     checked_ciphertexts,
     ciphertexts_of,
     hybrid_key_bytes,
@@ -31,10 +33,8 @@ from vortex_crypto.fhe.backends.openfhe_format import (
     checked_residues,
     context_of,
 )
-from vortex_crypto.fhe.backends.running import execute, guarded
-from vortex_crypto.fhe.circuit import Circuit, Instruction, Op, Plain
-from vortex_crypto.fhe.interpret.keys import conjugation_element, galois_element
-from vortex_crypto.fhe.interpret.levels import State
+from vortex_crypto.fhe.backends.running import LibraryRun
+from vortex_crypto.fhe.circuit import Instruction, Op
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
 
@@ -64,7 +64,7 @@ class OpenfheServer:
             MissingKey: one the program needs is not among them.
         """
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
-        check_meta(evaluation, self.plan.parameters)
+        check_tag(evaluation, self.plan.parameters)
         context, key = context_of(self.plan.parameters), evaluation.meta["key"]
         product = None
         if self.plan.keys.relinearization is not None:
@@ -91,82 +91,50 @@ class OpenfheSession:
 
     def run(self, ciphertexts: Artefact, progress: Progress | None = None) -> Artefact:
         """Run the plan; a wire is freed after its last use."""
-        context, needs, circuit = self._context, self.plan.needs, self.plan.circuit
+        context, needs = self._context, self.plan.needs
         inputs = loaded_ciphertexts(context, needs, "input", ciphertexts, self.key)
-        run = _Run(context, circuit, self.plan.states, self, inputs)
-        execute(circuit, run.wires, guarded("OpenFHE", OPENFHE_ERRORS, run), progress)
+        wires = _Run(context, self, inputs).run(progress)
         arrays = [
-            parts_of(context, run.wires[wire], level, self.key)
-            for (_, wire), (_, level) in zip(circuit.outputs, needs.outputs, strict=True)
+            parts_of(context, wires[wire], level, self.key)
+            for (_, wire), (_, level) in zip(self.plan.circuit.outputs, needs.outputs, strict=True)
         ]
         meta = {"backend": NAME, "key": self.key}
         return ciphertexts_of(needs, "output", arrays, meta, insecure=self.plan.parameters.insecure)
 
 
-class _Run:
-    """One run: the ciphertexts alive, and a method for each kind of instruction."""
+class _Run(LibraryRun):
+    """One run: a method for each kind of instruction."""
 
-    def __init__(
-        self,
-        context: Context,
-        circuit: Circuit,
-        states: Mapping[int, State],
-        session: OpenfheSession,
-        inputs: dict[str, Any],
-    ) -> None:
-        self.context, self.circuit, self.states, self.session = context, circuit, states, session
-        self.inputs = inputs
-        self.wires: dict[int, Any] = {}
-        cc = context.context
+    library, errors, generator = "OpenFHE", OPENFHE_ERRORS, GENERATOR
+
+    def __init__(self, context: Context, session: OpenfheSession, inputs: dict[str, Any]) -> None:
+        super().__init__(session.plan, inputs, session.galois, context.encode)
+        self.unit = context.unit
+        self.cc = cc = context.context
         self.table: dict[Op, Callable[[Instruction], Any]] = {
             Op.ADD: lambda i: cc.EvalAdd(*self.args(i)),
             Op.SUB: lambda i: cc.EvalSub(*self.args(i)),
             Op.MUL: lambda i: cc.EvalMultNoRelin(*self.args(i)),
             Op.NEGATE: lambda i: cc.EvalNegate(*self.args(i)),
-            Op.ADD_PLAIN: self.add_plain,
+            Op.ADD_PLAIN: lambda i: cc.EvalAdd(*self.args(i), self.addend(i)),
             Op.MUL_PLAIN: self.mul_plain,
-            Op.ROTATE: self.automorphism,
-            Op.CONJUGATE: self.automorphism,
+            Op.ROTATE: lambda i: cc.EvalAutomorphism(*self.args(i), *self.turning(i)),
+            Op.CONJUGATE: lambda i: cc.EvalAutomorphism(*self.args(i), *self.turning(i)),
             Op.RELINEARIZE: lambda i: cc.KeySwitch(*self.args(i), session.product),
             Op.RESCALE: lambda i: cc.Rescale(*self.args(i)),
         }
 
-    def __call__(self, _: int, i: Instruction) -> Any:
-        if i.op is Op.INPUT:
-            return self.inputs.pop(i.name)
+    def result(self, number: int, i: Instruction) -> Any:
         result = self.table[i.op](i)
         # Scales are the plan's; OpenFHE is told that every one is its own, so that it never adjusts any.
         result.SetNoiseScaleDeg(1)
-        result.SetScalingFactor(self.context.unit)
+        result.SetScalingFactor(self.unit)
         return result
 
-    def args(self, i: Instruction) -> list[Any]:
-        return [self.wires[wire] for wire in i.args]
-
-    def scale(self, wire: int) -> float:
-        return float(self.states[wire].scale(self.context.parameters))
-
-    def encoded(self, plain: Plain | None, level: int, scale: float) -> Any:
-        if plain is None:
-            raise MalformedArtefact("an instruction on a plaintext has none")
-        return self.context.encode(self.circuit.periodic(plain), level, scale)
-
-    def add_plain(self, i: Instruction) -> Any:
-        (wire,) = i.args
-        operand = self.encoded(i.plain, self.states[wire].level, self.scale(wire))
-        return self.context.context.EvalAdd(self.wires[wire], operand)
-
     def mul_plain(self, i: Instruction) -> Any:
-        (wire,), level, cc = i.args, self.states[i.outs[0]].level, self.context.context
-        above = self.states[wire].level - level
-        ciphertext = cc.LevelReduce(self.wires[wire], None, above) if above else self.wires[wire]
-        return cc.EvalMult(ciphertext, self.encoded(i.plain, level, self.scale(i.outs[0]) / self.scale(wire)))
-
-    def automorphism(self, i: Instruction) -> Any:
-        degree = self.context.degree
-        turned = i.op is Op.ROTATE
-        element = galois_element(i.step, degree, generator=GENERATOR) if turned else conjugation_element(degree)
-        return self.context.context.EvalAutomorphism(self.wires[i.args[0]], element, self.session.galois[element])
+        (ciphertext,), above = self.args(i), self.dropped(i)
+        lowered = self.cc.LevelReduce(ciphertext, None, above) if above else ciphertext
+        return self.cc.EvalMult(lowered, self.factor(i))
 
 
 def _digit_primes(chain: int) -> int:
@@ -208,19 +176,17 @@ def _rows(context: Context, evaluation: Artefact, name: str) -> Any:
     return checked_residues(evaluation.arrays[name], context.key_shape, moduli, f"key {name!r}")
 
 
-def check_meta(artefact: Artefact, parameters: Parameters) -> None:
-    if artefact.meta.get("backend") != NAME or artefact.meta.get("parameters") != parameters.hash:
-        raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
-    key = artefact.meta.get("key")
-    if not isinstance(key, str) or not _TAG.fullmatch(key):
+def check_tag(artefact: Artefact, parameters: Parameters) -> None:
+    """As `check_meta`; the key's name must be one that OpenFHE takes."""
+    check_meta(artefact, NAME, parameters)
+    if not _TAG.fullmatch(artefact.meta["key"]):
         raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
 
 
 def loaded_ciphertexts(context: Context, needs: Needs, role: str, artefact: Artefact, key: str) -> dict[str, Any]:
     """Ciphertexts by name, if they fit and are under the secret of that name."""
     checked = checked_ciphertexts(artefact, needs, role, NAME)
-    if artefact.meta.get("key") != key:
-        raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")
+    check_key(artefact, key)
     found = {}
     for name, level, array in checked:
         moduli = context.parameters.q[: level + 1]

@@ -12,7 +12,7 @@ from vortex_crypto.container import Array, Artefact
 from vortex_crypto.fhe.backends import KeySet, Needs, checked_results, checked_vectors, ciphertexts_of
 from vortex_crypto.fhe.backends.openfhe import (
     NAME,
-    check_meta,
+    check_tag,
     loaded_ciphertexts,
     parts_of,
 )
@@ -77,7 +77,7 @@ class OpenfheClient:
         return checked_results(results, needs)
 
     def _secret_key(self, artefact: Artefact) -> Any:
-        check_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
+        check_tag(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
         context, moduli = self._context, self.parameters.q
         shape = (len(moduli), context.degree)
         rows = checked_residues(artefact.arrays.get("secret"), shape, moduli, "the secret key")

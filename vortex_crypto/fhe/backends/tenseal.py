@@ -22,7 +22,6 @@ import numpy as np
 
 from vortex_crypto.container import Array, Artefact
 from vortex_crypto.errors import (
-    ArtefactMismatch,
     MalformedArtefact,
     MissingDependency,
     MissingKey,
@@ -32,13 +31,13 @@ from vortex_crypto.fhe.backends import (
     Capabilities,
     Needs,
     Progress,
+    check_key,
+    check_meta,
     checked_ciphertexts,
     ciphertexts_of,
 )
-from vortex_crypto.fhe.backends.running import execute, guarded
-from vortex_crypto.fhe.circuit import Circuit, Instruction, Op, Plain, Vector
-from vortex_crypto.fhe.interpret.keys import conjugation_element, galois_element
-from vortex_crypto.fhe.interpret.levels import State
+from vortex_crypto.fhe.backends.running import LibraryRun
+from vortex_crypto.fhe.circuit import Instruction, Op, Vector
 from vortex_crypto.fhe.params import Parameters
 from vortex_crypto.fhe.plan import CkksPlan
 
@@ -131,7 +130,7 @@ class TensealServer:
             MissingKey: one the program needs is not among them.
         """
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
-        checked_meta(evaluation, self.plan.parameters)
+        check_meta(evaluation, "tenseal", self.plan.parameters)
         context = context_of(self.plan.parameters)
         relinearization = None
         if self.plan.keys.relinearization is not None:
@@ -164,120 +163,68 @@ class TensealSession:
 
     def run(self, ciphertexts: Artefact, progress: Progress | None = None) -> Artefact:
         """Run the plan; a wire is freed after its last use."""
-        context, needs, circuit = self._context, self.plan.needs, self.plan.circuit
+        context, needs = self._context, self.plan.needs
         inputs = loaded_ciphertexts(context, needs, "input", ciphertexts, self.key)
-        run = _Run(context, circuit, self.plan.states, self, inputs)
-        execute(circuit, run.wires, guarded("SEAL", SEAL_ERRORS, run), progress)
-        arrays = [saved(run.wires[wire], context.ciphertext_limit()) for _, wire in circuit.outputs]
+        wires = _Run(context, self, inputs).run(progress)
+        arrays = [saved(wires[wire], context.ciphertext_limit()) for _, wire in self.plan.circuit.outputs]
         meta = {"backend": "tenseal", "key": self.key}
         return ciphertexts_of(needs, "output", arrays, meta, insecure=self.plan.parameters.insecure)
 
 
-class _Run:
-    """One run: the ciphertexts alive, and a method for each kind of instruction."""
+class _Run(LibraryRun):
+    """One run: a method for each kind of instruction."""
 
-    def __init__(
-        self,
-        context: Context,
-        circuit: Circuit,
-        states: Mapping[int, State],
-        session: TensealSession,
-        inputs: dict[str, Any],
-    ) -> None:
-        self.context, self.circuit, self.states, self.session = context, circuit, states, session
-        self.inputs, self.last = inputs, circuit.last_uses()
+    library, errors, generator = "SEAL", SEAL_ERRORS, GENERATOR
+
+    def __init__(self, context: Context, session: TensealSession, inputs: dict[str, Any]) -> None:
+        super().__init__(session.plan, inputs, session.galois, context.encode)
+        self.context, self.relinearization = context, session.relinearization
         self.evaluator = context.seal.Evaluator(context.context)
-        self.wires: dict[int, Any] = {}
         self.spent: set[int] = set()
         self.table: dict[Op, Callable[[Instruction], Any]] = {
             Op.ADD: self.binary,
             Op.SUB: self.binary,
             Op.MUL: self.product,
-            Op.NEGATE: self.negate,
-            Op.ADD_PLAIN: self.add_plain,
+            Op.NEGATE: lambda i: self.made(self.evaluator.negate, *self.args(i)),
+            Op.ADD_PLAIN: lambda i: self.made(self.evaluator.add_plain, *self.args(i), self.addend(i)),
             Op.MUL_PLAIN: self.mul_plain,
-            Op.ROTATE: self.automorphism,
-            Op.CONJUGATE: self.automorphism,
-            Op.RELINEARIZE: self.relinearize,
-            Op.RESCALE: self.rescale,
+            Op.ROTATE: lambda i: self.made(self.evaluator.apply_galois, *self.args(i), *self.turning(i)),
+            Op.CONJUGATE: lambda i: self.made(self.evaluator.apply_galois, *self.args(i), *self.turning(i)),
+            Op.RELINEARIZE: lambda i: self.made(self.evaluator.relinearize, *self.args(i), self.relinearization),
+            Op.RESCALE: lambda i: self.made(self.evaluator.rescale_to_next, *self.args(i)),
         }
 
-    def __call__(self, number: int, i: Instruction) -> Any:
-        if i.op is Op.INPUT:
-            return self.inputs.pop(i.name)
+    def result(self, number: int, i: Instruction) -> Any:
         self.spent = {wire for wire in i.args if self.last[wire] == number}
         result = self.table[i.op](i)
         result.scale = self.scale(i.outs[0])
         return result
 
-    def scale(self, wire: int) -> float:
-        return float(self.states[wire].scale(self.context.parameters))
-
-    def encoded(self, plain: Plain, level: int, scale: float) -> Any:
-        return self.context.encode(self.circuit.periodic(plain), level, scale)
+    def made(self, operation: Callable[..., None], *operands: Any) -> Any:
+        """What one of SEAL's operations writes into a new ciphertext, its last argument."""
+        result = self.context.seal.Ciphertext()
+        operation(*operands, result)
+        return result
 
     def binary(self, i: Instruction) -> Any:
         (a, b), name = i.args, i.op.name.lower()
         if a in self.spent and a != b:
             getattr(self.evaluator, f"{name}_inplace")(self.wires[a], self.wires[b])
             return self.wires[a]
-        result = self.context.seal.Ciphertext()
-        getattr(self.evaluator, name)(self.wires[a], self.wires[b], result)
-        return result
+        return self.made(getattr(self.evaluator, name), self.wires[a], self.wires[b])
 
     def product(self, i: Instruction) -> Any:
-        a, b = (self.wires[w] for w in i.args)
-        result = self.context.seal.Ciphertext()
+        a, b = self.args(i)
         if i.args[0] == i.args[1]:
-            self.evaluator.square(a, result)
-        else:
-            self.evaluator.multiply(a, b, result)
-        return result
-
-    def negate(self, i: Instruction) -> Any:
-        result = self.context.seal.Ciphertext()
-        self.evaluator.negate(self.wires[i.args[0]], result)
-        return result
-
-    def add_plain(self, i: Instruction) -> Any:
-        wire, plain = i.args[0], i.plain
-        if plain is None:
-            raise MalformedArtefact("an addition of a plaintext has none")
-        operand = self.encoded(plain, self.states[wire].level, self.scale(wire))
-        result = self.context.seal.Ciphertext()
-        self.evaluator.add_plain(self.wires[wire], operand, result)
-        return result
+            return self.made(self.evaluator.square, a)
+        return self.made(self.evaluator.multiply, a, b)
 
     def mul_plain(self, i: Instruction) -> Any:
-        wire, level, plain = i.args[0], self.states[i.outs[0]].level, i.plain
-        if plain is None:
-            raise MalformedArtefact("a product with a plaintext has none")
-        ciphertext = self.wires[wire]
-        if level < self.states[wire].level:
-            ciphertext = self.context.seal.Ciphertext()
-            self.evaluator.mod_switch_to(self.wires[wire], self.context.level_ids[level], ciphertext)
-        operand = self.encoded(plain, level, self.scale(i.outs[0]) / self.scale(wire))
-        result = self.context.seal.Ciphertext()
-        self.evaluator.multiply_plain(ciphertext, operand, result)
-        return result
-
-    def automorphism(self, i: Instruction) -> Any:
-        degree = self.context.parameters.ring_degree
-        turned = i.op is Op.ROTATE
-        element = galois_element(i.step, degree, generator=GENERATOR) if turned else conjugation_element(degree)
-        result = self.context.seal.Ciphertext()
-        self.evaluator.apply_galois(self.wires[i.args[0]], element, self.session.galois[element], result)
-        return result
-
-    def relinearize(self, i: Instruction) -> Any:
-        result = self.context.seal.Ciphertext()
-        self.evaluator.relinearize(self.wires[i.args[0]], self.session.relinearization, result)
-        return result
-
-    def rescale(self, i: Instruction) -> Any:
-        result = self.context.seal.Ciphertext()
-        self.evaluator.rescale_to_next(self.wires[i.args[0]], result)
-        return result
+        (ciphertext,) = self.args(i)
+        if self.dropped(i):
+            wanted = self.context.level_ids[self.states[i.outs[0]].level]
+            ciphertext = self.made(self.evaluator.mod_switch_to, ciphertext, wanted)
+        return self.made(self.evaluator.multiply_plain, ciphertext, self.factor(i))
 
 
 @dataclass(frozen=True)
@@ -299,13 +246,6 @@ class TensealBackend:
 BACKEND = TensealBackend()
 
 
-def checked_meta(artefact: Artefact, parameters: Parameters) -> None:
-    if artefact.meta.get("backend") != "tenseal" or artefact.meta.get("parameters") != parameters.hash:
-        raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
-    if not isinstance(artefact.meta.get("key"), str):
-        raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
-
-
 def _checked_key(key: Any, context: Context, index: int, name: str) -> Any:
     if list(key.parms_id()) != list(context.context.key_parms_id()) or not key.has_key(index):
         raise MalformedArtefact(f"key {name!r} holds another key than its name says")
@@ -314,8 +254,7 @@ def _checked_key(key: Any, context: Context, index: int, name: str) -> Any:
 
 def loaded_ciphertexts(context: Context, needs: Needs, role: str, artefact: Artefact, key: str) -> dict[str, Any]:
     checked = checked_ciphertexts(artefact, needs, role, "tenseal")
-    if artefact.meta.get("key") != key:
-        raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")
+    check_key(artefact, key)
     found = {}
     for name, level, array in checked:
         what = f"{role} {name!r}"

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.fhe.backends import KeySet, Needs, checked_results, checked_vectors, ciphertexts_of
+from vortex_crypto.fhe.backends import KeySet, Needs, check_meta, checked_results, checked_vectors, ciphertexts_of
 from vortex_crypto.fhe.backends.tenseal import (
     GENERATOR,
     Context,
-    checked_meta,
     context_of,
     loaded,
     loaded_ciphertexts,
@@ -76,7 +75,7 @@ class TensealClient:
         return checked_results(results, needs)
 
     def _secret_key(self, artefact: Artefact) -> Any:
-        checked_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
+        check_meta(artefact.expect(kind="secret-key", program=self.needs.program), "tenseal", self.parameters)
         context = self._context
         key = context.seal.SecretKey()
         limit = context.ciphertext_limit()

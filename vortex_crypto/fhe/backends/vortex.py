@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from vortex_crypto.arith.engine import preferred
 from vortex_crypto.container import Array, Artefact
-from vortex_crypto.errors import ArtefactMismatch, MalformedArtefact, MissingKey
+from vortex_crypto.errors import MalformedArtefact, MissingKey
 from vortex_crypto.fhe import rotations
 from vortex_crypto.fhe.backends import (
     Capabilities,
     Needs,
     Progress,
+    check_key,
+    check_meta,
     checked_ciphertexts,
     ciphertexts_of,
 )
@@ -79,7 +81,7 @@ class VortexServer:
             MissingKey: one the program needs is not among them.
         """
         evaluation.expect(kind="evaluation-keys", program=self.plan.hash)
-        check_meta(evaluation, self.plan.parameters)
+        check_meta(evaluation, NAME, self.plan.parameters)
         context = self.context
         seeds, arrays = evaluation.meta.get("seeds"), evaluation.arrays
         level = self.plan.keys.relinearization
@@ -277,15 +279,3 @@ def _encapsulation(context: Context, seeds: object, arrays: Mapping[str, Array])
     sparse = storage.compressed_key(context, seeds, arrays, TO_SPARSE, 0, special=special)
     dense = storage.compressed_key(context, seeds, arrays, TO_DENSE, context.top_level)
     return EncapsulationKeys(sparse.expand(context, special=special), dense.expand(context))
-
-
-def check_meta(artefact: Artefact, parameters: Parameters) -> None:
-    if artefact.meta.get("backend") != NAME or artefact.meta.get("parameters") != parameters.hash:
-        raise ArtefactMismatch(f"this {artefact.kind} was made for another back end or other parameters")
-    if not isinstance(artefact.meta.get("key"), str):
-        raise MalformedArtefact(f"this {artefact.kind} does not say which key it belongs to")
-
-
-def check_key(artefact: Artefact, key: str) -> None:
-    if artefact.meta.get("key") != key:
-        raise ArtefactMismatch("these ciphertexts were encrypted under other keys than those at hand")

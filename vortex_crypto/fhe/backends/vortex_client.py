@@ -13,6 +13,8 @@ from vortex_crypto.container import Artefact
 from vortex_crypto.fhe.backends import (
     KeySet,
     Needs,
+    check_key,
+    check_meta,
     checked_ciphertexts,
     checked_results,
     checked_vectors,
@@ -22,8 +24,6 @@ from vortex_crypto.fhe.backends.vortex import (
     NAME,
     TO_DENSE,
     TO_SPARSE,
-    check_key,
-    check_meta,
     context_of,
 )
 from vortex_crypto.fhe.circuit import Vector
@@ -91,5 +91,5 @@ class VortexClient:
         return checked_results(results, needs)
 
     def _secret_key(self, artefact: Artefact) -> SecretKey:
-        check_meta(artefact.expect(kind="secret-key", program=self.needs.program), self.parameters)
+        check_meta(artefact.expect(kind="secret-key", program=self.needs.program), NAME, self.parameters)
         return SecretKey(storage.secret_coefficients(self._context, artefact.arrays.get("secret")))
