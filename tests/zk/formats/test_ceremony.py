@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.zk.formats.sections import joined, sections
 from vortex_crypto.arith.field.arrays import encode
 from vortex_crypto.arith.field.bn254 import FR
 from vortex_crypto.errors import ArtefactMismatch, InvalidInput
@@ -216,20 +217,6 @@ def test_what_cannot_be_done_is_said(r1cs: R1cs, tau: Ptau, vector: Vector, tmp_
     with pytest.raises(InvalidInput, match="prepare phase2"):
         ceremony.specialise(r1cs, snarkjs.read_ptau(path))
     powers.check_powers(snarkjs.read_ptau(path))
-
-
-def sections(data: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 12
-    while at < len(data):
-        kind, size = struct.unpack_from("<IQ", data, at)
-        found.append((kind, data[at + 12 : at + 12 + size]))
-        at += 12 + size
-    return found
-
-
-def joined(data: bytes, parts: list[tuple[int, bytes]]) -> bytes:
-    body = b"".join(struct.pack("<IQ", kind, len(content)) + content for kind, content in parts)
-    return data[:8] + struct.pack("<I", len(parts)) + body
 
 
 def without_lagrange(data: bytes) -> bytes:

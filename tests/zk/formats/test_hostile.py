@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.zk.formats.sections import joined, sections
 from vortex_crypto.arith.field.bn254 import P, R
 from vortex_crypto.arith.field.kernels import FieldKernels
 from vortex_crypto.errors import MalformedArtefact, MalformedProof
@@ -39,20 +40,6 @@ READERS: dict[str, Reader] = {
 }
 FORMATS = pytest.mark.parametrize("name", READERS)
 RELAXED = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def sections(data: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 12
-    while at < len(data):
-        kind, size = struct.unpack_from("<IQ", data, at)
-        found.append((kind, data[at + 12 : at + 12 + size]))
-        at += 12 + size
-    return found
-
-
-def joined(data: bytes, parts: list[tuple[int, bytes]]) -> bytes:
-    body = b"".join(struct.pack("<IQ", kind, len(content)) + content for kind, content in parts)
-    return data[:8] + struct.pack("<I", len(parts)) + body
 
 
 def refused(name: str, data: bytes, path: Path, kernels: FieldKernels, match: str | None = None) -> None:

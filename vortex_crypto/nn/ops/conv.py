@@ -17,6 +17,16 @@ from vortex_crypto.nn.ops.base import not_constant, wide
 from vortex_crypto.nn.ops.windows import Geometry, geometry
 
 
+def biased(y: Array, b: Array | None) -> Array:
+    """Channels [n, m, ...] with a number [m] added to each."""
+    return y if b is None else y + wide(b).reshape(-1, *(1,) * (y.ndim - 2))
+
+
+def bias_over(b: Array | None, shape: tuple[int, ...]) -> Array:
+    """The same as what an affine map of that output adds, [prod(shape)]."""
+    return spread_channels(np.zeros(shape[1]) if b is None else np.asarray(b, np.float64), shape)
+
+
 @dataclass(frozen=True)
 class Convolution(Op):
     """Attributes and geometry of all convolutions."""
@@ -58,9 +68,7 @@ class Conv(Convolution):
 
     def ref(self, x: Array, w: Array, b: Array | None = None) -> tuple[Array, ...]:
         y = convolve(wide(x), wide(w), self.geometry(x.shape, w.shape), self.group)
-        if b is not None:
-            y = y + wide(b).reshape(-1, *(1,) * (x.ndim - 2))
-        return (y.astype(x.dtype, copy=False),)
+        return (biased(y, b).astype(x.dtype, copy=False),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
         w, b = inputs.constant(1), inputs.constant(2)
@@ -68,8 +76,7 @@ class Conv(Convolution):
             return not_constant("the kernel or the bias")
         shape = self.infer(inputs)[0].shape
         kernel = convolution_map(inputs[0].shape, w, self.geometry(inputs[0].shape, w.shape), self.group)
-        bias = np.zeros(shape[1]) if b is None else np.asarray(b, np.float64)
-        return Affine({0: kernel}, spread_channels(bias, shape))
+        return Affine({0: kernel}, bias_over(b, shape))
 
     @classmethod
     def samples(cls, rng: np.random.Generator) -> Iterator[Sample]:

@@ -10,10 +10,11 @@ from typing import ClassVar
 import numpy as np
 
 from vortex_crypto.errors import ShapeMismatch
-from vortex_crypto.nn.forms import Affine, Form, sparse, spread_channels
+from vortex_crypto.nn.forms import Affine, Form, sparse
 from vortex_crypto.nn.ir import Array
 from vortex_crypto.nn.op import Inputs, Op, Sample, Spec
 from vortex_crypto.nn.ops.base import not_constant, wide
+from vortex_crypto.nn.ops.conv import bias_over, biased
 from vortex_crypto.nn.ops.windows import Geometry
 
 
@@ -80,9 +81,7 @@ class ConvTranspose(Op):
         columns = wide(w).reshape(g, c // g, -1).transpose(0, 2, 1)  # [g, m * kernel, c / g]
         taps = np.matmul(columns, wide(x).reshape(n, g, c // g, -1))
         y = fold(taps.reshape(n, g * m, prod(geometry.kernel), prod(geometry.out)), geometry)
-        if b is not None:
-            y = y + wide(b).reshape(-1, *(1,) * (x.ndim - 2))
-        return (y.astype(x.dtype, copy=False),)
+        return (biased(y, b).astype(x.dtype, copy=False),)
 
     def form(self, inputs: Inputs, output: int = 0) -> Form:
         w, b = inputs.constant(1), inputs.constant(2)
@@ -100,8 +99,7 @@ class ConvTranspose(Op):
         kept = np.broadcast_to((source >= 0) & (weights != 0), (n, c, m, *source.shape))
         row, column, value = (np.broadcast_to(a, kept.shape)[kept] for a in (rows, columns, weights))
         shape = self.infer(inputs)[0].shape
-        bias = np.zeros(shape[1]) if b is None else np.asarray(b, np.float64)
-        return Affine({0: sparse(row, column, value, (prod(shape), inputs[0].size))}, spread_channels(bias, shape))
+        return Affine({0: sparse(row, column, value, (prod(shape), inputs[0].size))}, bias_over(b, shape))
 
     @classmethod
     def samples(cls, rng: np.random.Generator) -> Iterator[Sample]:
