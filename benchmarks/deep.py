@@ -5,7 +5,8 @@
 VORTEX_MODELS names a folder with resnet20_cifar10_pre.onnx and VORTEX_DATA one with cifar10_test_1000.npz. `seconds` is
 the processor's time of one run on one thread, `predicted_seconds` the report's; `precision_bits` is -log2 of the mean
 absolute error against onnxruntime on samples that were not calibrated on, `predicted_bits` the report's;
-`bootstrap_seconds` and `matrix_seconds` are their parts of the run. ResNet-20 needs some 13 GB.
+`noise_bits` and `predicted_noise_bits` are of encryption's part alone, root mean square; `bootstrap_seconds` and
+`matrix_seconds` are their parts of the run. ResNet-20 needs some 13 GB.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ def measured(name: str) -> Row | None:
 
     from vortex_crypto.fhe.backends.vortex import BACKEND
     from vortex_crypto.fhe.circuit import Op
+    from vortex_crypto.fhe.interpret import clear
     from vortex_crypto.nn.compile import compile_fhe
     from vortex_crypto.nn.onnx_import import import_onnx
     from vortex_crypto.serve.client import Client
@@ -123,14 +125,18 @@ def measured(name: str) -> Row | None:
     compiled = time.process_time() - start
     client, fresh = Client(program.interface), case.fresh
     session = BACKEND.server(program.plan, threads=1).load(client.evaluation_keys)
-    question = client.encrypt(fresh)
+    question, sent = client.encrypt(fresh), program.interface.pack(fresh)
     marks: list[float] = []
     answer = session.run(question, lambda *_: marks.append(time.process_time()))
     marks.append(time.process_time())
     spent = np.diff(marks)
     ops = [i.op for i in program.plan.circuit.instructions]
     count = len(next(iter(fresh.values())))
+    needs = program.plan.needs
+    exact = clear.run(program.plan.circuit, dict(zip([name for name, _ in needs.inputs], sent, strict=True)))
+    (polynomials,) = program.interface.unpack([exact[name].real for name, _ in needs.outputs], batch=count).values()
     (found,) = client.decrypt(answer, batch=count).values()
+    noise = found.astype(np.float64) - polynomials
     reference = onnxruntime.InferenceSession(case.model, providers=["CPUExecutionProvider"])
     rows = [reference.run(None, {key: array[k : k + 1] for key, array in fresh.items()})[0] for k in range(count)]
     error = np.abs(found.reshape(count, -1) - np.concatenate(rows).reshape(count, -1))
@@ -148,6 +154,8 @@ def measured(name: str) -> Row | None:
         "samples": count,
         "precision_bits": float(-np.log2(error.mean())),
         "predicted_bits": report.precision_bits,
+        "noise_bits": float(-np.log2(np.sqrt(np.mean(noise**2)))),
+        "predicted_noise_bits": float(-np.log2(report.noise_error)),
         "log2_failure": None if report.bootstrapping is None else round(report.bootstrapping.log2_failure, 1),
         "compile_seconds": compiled,
         "peak_mb": peak_mb(),

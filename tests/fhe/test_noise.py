@@ -7,16 +7,22 @@ within two bits of each other in 99.9 % of slots; no error of any slot in any ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 
+import vortex_crypto
 from tests.fhe import circuits
-from tests.programs import digits, digits_samples
+from tests.programs import CIRCUITS, digits, digits_samples
 from vortex_crypto.fhe.backends import backend
-from vortex_crypto.fhe.circuit import Circuit, Vector
+from vortex_crypto.fhe.circuit import Circuit, Op, Vector
+from vortex_crypto.fhe.ckks.context import Context
+from vortex_crypto.fhe.ckks.encryption import Encryptor
+from vortex_crypto.fhe.ckks.keys import KeyGenerator
 from vortex_crypto.fhe.interpret import clear, noise
 from vortex_crypto.fhe.packing import Diagonals
+from vortex_crypto.fhe.params import ParametersLiteral, check
 from vortex_crypto.fhe.plan import CkksPlan, plan
 
 RUNS, TRIALS, FACTOR, SHARE = 24, 64, 4.0, 0.999
@@ -133,12 +139,62 @@ def test_of_bootstraps_whatever_the_message(message: str) -> None:
     assert_predicted(c, {"x": MESSAGES[message](circuits.SLOTS)})
 
 
+@pytest.mark.parametrize("slots", [64, SLOTS])
+@pytest.mark.parametrize("weight", ["ternary", 64])
+def test_of_encryption_under_a_public_key(slots: int, weight: Any) -> None:
+    """It is noisier by the blinding and by the secret, five bits here, and the model knows by how much."""
+    parameters = check(ParametersLiteral(10, (45, 40, 40), (46, 46), 40, secret=weight), insecure=True)
+    context = Context(parameters, engine_name="reference")
+    generator, encryptor = KeyGenerator(context), Encryptor(context)
+    x, level = np.random.default_rng(2).uniform(-1, 1, slots), 1
+    errors = []
+    for _ in range(RUNS):
+        secret = generator.secret_key()
+        sent = encryptor.encrypt_public(generator.public_key(secret, 2), x, level)
+        errors.append(np.abs(encryptor.decrypt(secret, sent, slots).real - x))
+    public = noise.NoiseModel(parameters, slots, public=True).encryption(level)
+    found = np.array(errors)
+    assert share_within(found, np.full(slots, public)) >= SHARE
+    assert 0.8 < np.sqrt(np.mean((found / public) ** 2)) < 1.25
+    assert public > 16 * noise.NoiseModel(parameters, slots).encryption(level)
+    c = Circuit(slots)
+    c.bounds["x"] = 1.0
+    c.output("y", c.append(Op.INPUT, (), name="x", level=level))
+    predicted = noise.predict(c.freeze(), parameters, samples={"x": x}, public=True, trials=16)["y"]
+    assert predicted.deviation == pytest.approx(public, rel=0.2)
+    assert found.max() <= predicted.worst
+
+
 def test_of_a_whole_compiled_network() -> None:
     program = digits("vortex")
     made, features = program.fhe.plan, {"features": digits_samples(3)}
     vectors = program.interface.pack(features)
     inputs = {name: vector for (name, _), vector in zip(made.needs.inputs, vectors, strict=True)}
     assert_plan_predicted(made, made.circuit, inputs, runs=12)
+
+
+@pytest.mark.parametrize("name", ["mnist_mlp", "mnist_cnn"])
+def test_of_real_programs(name: str) -> None:
+    """Every lane holds the same sample, so few runs give many errors of each feature: they are taken together."""
+    folder = CIRCUITS / name
+    program = vortex_crypto.compile(
+        folder / "model.onnx", calibration=folder / "calibration.npz", precision_bits=10, backend="vortex"
+    )
+    made, interface = program.fhe.plan, program.interface
+    with np.load(folder / "samples.npz") as samples:
+        vectors = interface.pack({port.name: samples[port.name][:1] for port in interface.inputs})
+    inputs = {each: vector for (each, _), vector in zip(made.needs.inputs, vectors, strict=True)}
+    model, trials = noise.NoiseModel(made.parameters, made.circuit.slots), 2
+    predicted = noise.profile(made.circuit, model, inputs, trials=trials)
+    worst = noise.predict(made.circuit, made.parameters, samples=inputs, trials=1)
+    for output, errors in measured(made, inputs, clear.run(made.circuit, inputs), runs=2).items():
+        by_feature = errors.reshape(len(errors), interface.features, interface.lanes).swapaxes(1, 2)
+        found = by_feature.reshape(-1, interface.features)
+        deviations = np.sqrt(np.mean(predicted[output].reshape(interface.features, -1) ** 2, axis=1))
+        assert len(found) * trials >= 2 * RUNS, "enough of each"
+        assert share_within(found, deviations) >= SHARE
+        assert np.sqrt(np.mean((found / deviations) ** 2)) < 1.25
+        assert errors.max() <= worst[output].worst
 
 
 def assert_predicted(circuit: Circuit, inputs: Mapping[str, Vector], name: str = "vortex", runs: int = RUNS) -> None:
