@@ -1,5 +1,7 @@
 // Limb arithmetic for processors: products and sums in plain C++, lazy ones too, and an inverse by division steps.
 #pragma once
+#include <cstddef>
+
 #include "vortex/field.hpp"
 
 namespace vx {
@@ -110,6 +112,22 @@ struct Terms {
     const u64 *a[terms], *b[terms];
 };
 
+// Limb i of kp.
+template <class M>
+constexpr u64 multiple_limb(int k, int i) {
+    unsigned __int128 sum = 0;
+    for (int j = 0; j <= i; ++j) sum = (sum >> 64) + (unsigned __int128)M::p(j) * (unsigned)k;
+    return (u64)sum;
+}
+// Limbs of kp, -1/p, and 2^64 over the bits of p from 224 on, rounded down, by which quotients are guessed.
+template <class M, int k = 1>
+struct alignas(64) Memory {
+    u64 p[4] = {multiple_limb<M>(k, 0), multiple_limb<M>(k, 1), multiple_limb<M>(k, 2), multiple_limb<M>(k, 3)};
+    u64 inv = M::inv, guess = ~(u64)0 / ((M::p(3) >> 32) + 1);
+};
+template <class M, int k = 1>
+inline constexpr Memory<M, k> memory{};
+
 // Four limbs in plain C++, for any processor. A value is lazy where it may be p or more; `product` takes and gives lazy ones.
 struct CpuCore : PortableCore {
     static constexpr bool sums_products = true;
@@ -117,10 +135,10 @@ struct CpuCore : PortableCore {
     // by row in two chains of carries, the low halves of the row's products and the high ones.
     template <class M>
     static inline void product(u64* out, const u64* a, const u64* b) {
-        u64 t[5] = {0, 0, 0, 0, 0};
+        u64 t[6] = {0, 0, 0, 0, 0, 0};
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
-            add_row(t, a, b[i]);
+            add_multiple<false>(t, a, b[i]);
             drop_limb<M>(t);
         }
         for (int i = 0; i < 4; ++i) out[i] = t[i];
@@ -130,6 +148,11 @@ struct CpuCore : PortableCore {
     static inline void product_pair(u64* out, const u64* a, const u64* b) {
         mul<M>(out, a, b);
         mul<M>(out + 4, a + 4, b + 4);
+    }
+    // The same for many pairs, those of b `stride` words apart.
+    template <class M>
+    static inline void product_pairs(u64* out, const u64* a, const u64* b, size_t pairs, size_t stride) {
+        for (size_t i = 0; i < pairs; ++i) product_pair<M>(out + 8 * i, a + 8 * i, b + stride * i);
     }
     // The product in Fq2, for a below 2p and b below p.
     template <class M>
@@ -164,18 +187,13 @@ struct CpuCore : PortableCore {
         const u64 below = sub_limbs(d, t, p);
         for (int i = 0; i < 4; ++i) out[i] = d[i] ^ ((d[i] ^ t[i]) & below);
     }
-    // 2^64 over the bits of p from 224 on, rounded down.
-    template <class M>
-    static constexpr u64 guess() {
-        return ~(u64)0 / ((M::p(3) >> 32) + 1);
-    }
     // 9a + b in [0, p), for b <= p.
     template <class M>
     static inline void nine_times_plus(u64* out, const u64* a, const u64* b) {
         u64 t[4], q[4], carry = 0, high = 0;
         for (int i = 0; i < 4; ++i) t[i] = multiply_add(a[i], 9, b[i], carry);
         // A quotient guessed from the bits from 224 on, never too large and at most one too small.
-        const u64 quotient = mul_hi(carry << 32 | t[3] >> 32, guess<M>());
+        const u64 quotient = mul_hi(carry << 32 | t[3] >> 32, memory<M>.guess);
         for (int i = 0; i < 4; ++i) q[i] = multiply_add(M::p(i), quotient, 0, high);
         sub_limbs(t, t, q);
         fold<M>(out, t);
@@ -206,12 +224,9 @@ struct CpuCore : PortableCore {
     static inline void inverse(u64* out, const u64* a) {
         inverse_with<M, CpuCore>(out, a);
     }
-    // Limb i of kp.
     template <class M>
     static VX_INLINE constexpr u64 multiple(int k, int i) {
-        unsigned __int128 sum = 0;
-        for (int j = 0; j <= i; ++j) sum = (sum >> 64) + (unsigned __int128)M::p(j) * (unsigned)k;
-        return (u64)sum;
+        return multiple_limb<M>(k, i);
     }
 
 private:
@@ -224,44 +239,16 @@ private:
 #pragma GCC unroll 4
         for (int j = 0; j < 4; ++j) {
 #pragma GCC unroll 6
-            for (int i = 0; i < count; ++i) add_row<(count > 4)>(t, a[i], b[i][j]);
-            const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
-            add_row<(count > 4)>(t, p, t[0] * M::inv);
-            shift(t);
-            t[4] = t[5];
-            t[5] = 0;
+            for (int i = 0; i < count; ++i) add_multiple<(count > 4)>(t, a[i], b[i][j]);
+            drop_limb<M, (count > 4)>(t);
         }
         fold<M>(out, t);
         if (count > 4) fold<M>(out, out);
     }
-    // t += a*x over five limbs, the sum fitting them, or over six.
-    template <bool six = false>
-    static VX_INLINE void add_row(u64* t, const u64* a, u64 x) {
-        using Product = unsigned __int128;
-        const Product p0 = (Product)a[0] * x, p1 = (Product)a[1] * x, p2 = (Product)a[2] * x, p3 = (Product)a[3] * x;
-        u64 carry = 0;
-        t[0] = add_carry(t[0], (u64)p0, carry);
-        t[1] = add_carry(t[1], (u64)p1, carry);
-        t[2] = add_carry(t[2], (u64)p2, carry);
-        t[3] = add_carry(t[3], (u64)p3, carry);
-        if (six) {
-            t[4] = add_carry(t[4], 0, carry);
-            t[5] += carry;
-        } else {
-            t[4] += carry;
-        }
-        carry = 0;
-        t[1] = add_carry(t[1], (u64)(p0 >> 64), carry);
-        t[2] = add_carry(t[2], (u64)(p1 >> 64), carry);
-        t[3] = add_carry(t[3], (u64)(p2 >> 64), carry);
-        t[4] = add_carry(t[4], (u64)(p3 >> 64), carry);
-        if (six) t[5] += carry;
-    }
     // t = (t + m*p)/2^64 with the m that makes it exact.
-    template <class M>
+    template <class M, bool six = false>
     static VX_INLINE void drop_limb(u64* t) {
-        const u64 p[4] = {M::p(0), M::p(1), M::p(2), M::p(3)};
-        add_row(t, p, t[0] * M::inv);
+        add_multiple<six>(t, memory<M>.p, t[0] * M::inv);
         shift(t);
     }
     // One limb down: spelt out, or compilers move memory.
@@ -270,7 +257,8 @@ private:
         t[1] = t[2];
         t[2] = t[3];
         t[3] = t[4];
-        t[4] = 0;
+        t[4] = t[5];
+        t[5] = 0;
     }
 };
 

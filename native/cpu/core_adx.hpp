@@ -6,15 +6,6 @@
 namespace vx {
 inline namespace VX_ISA {
 
-// Limbs of kp, -1/p, and what guesses quotients.
-template <class M, int k = 1>
-struct alignas(64) Memory {
-    u64 p[4] = {CpuCore::multiple<M>(k, 0), CpuCore::multiple<M>(k, 1), CpuCore::multiple<M>(k, 2), CpuCore::multiple<M>(k, 3)};
-    u64 inv = M::inv, guess = CpuCore::guess<M>();
-};
-template <class M, int k = 1>
-inline constexpr Memory<M, k> memory{};
-
 // t4:t0 = a·b.
 #define VX_FIRST_ROW(b, t0, t1, t2, t3, t4)           \
     "movq " b ", %%rdx\n\t"                           \
@@ -87,7 +78,11 @@ struct AdxCore : CpuCore {
     }
     template <class M>
     static inline void product_pair(u64* out, const u64* a, const u64* b) {
-        vx::product_pair(out, a, b, memory<M>.p);
+        vx::product_pairs(out, a, b, memory<M>.p, 1, 0);
+    }
+    template <class M>
+    static inline void product_pairs(u64* out, const u64* a, const u64* b, size_t pairs, size_t stride) {
+        if (pairs) vx::product_pairs(out, a, b, memory<M>.p, pairs, 8 * stride);
     }
     template <class M>
     static inline void product_fq2(u64* out, const u64* a, const u64* b) {

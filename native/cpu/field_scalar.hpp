@@ -20,14 +20,13 @@ struct ScalarVectors {
         for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] - in(b)[i];
     }
     static void mul(const u64* a, const u64* b, u64* out, size_t n) {
-        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] * in(b)[i];
+        if (n) F::products(to(out), in(a), in(b), n, true);
     }
     static void mul_add(const u64* a, const u64* b, const u64* c, u64* out, size_t n) {
         for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] * in(b)[i] + in(c)[i];
     }
     static void scale(const u64* a, const u64* s, u64* out, size_t n) {
-        const F factor = *in(s);
-        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i] * factor;
+        if (n) F::products(to(out), in(a), in(s), n, false);
     }
     static void inner_product(const u64* a, const u64* b, u64* out, size_t n) {
         F sum = F::zero();
@@ -58,7 +57,8 @@ struct ScalarVectors {
         for (size_t i = 0; i < n; ++i) to(out)[i] = F::from_plain(plain + 4 * i);
     }
     static void from_montgomery(const u64* a, u64* out, size_t n) {
-        for (size_t i = 0; i < n; ++i) to(out)[i] = in(a)[i].plain();
+        const F one{{1, 0, 0, 0}};
+        if (n) F::products(to(out), in(a), &one, n, false);
     }
     static void from_int64(const int64_t* values, u64* out, size_t n) {
         for (size_t i = 0; i < n; ++i) {

@@ -63,18 +63,19 @@ inline namespace VX_ISA {
 #define VX_OF(macro, ...) macro(__VA_ARGS__)
 #define VX_AT(at, base) #at "(" base ")", "8+" #at "(" base ")", "16+" #at "(" base ")", "24+" #at "(" base ")"
 
-// out_k = a_k·b_k/2^256 mod p in [0, p) for k = 0, 1 and a_k, b_k < 2p, elements side by side.
-VX_NAKED static void product_pair(u64*, const u64*, const u64*, const u64*) {
-    asm(VX_ENTER("40") VX_KEEP_MODULUS("%rcx") "movq %rdx, %rcx\n\t"
-#define VX_STEP(j, T, U)                                                                 \
+// out_k = a_k·b_k/2^256 mod p in [0, p) for a_k, b_k < 2p: `pairs` > 0 pairs of elements side by side, those of b `stride` bytes apart.
+VX_NAKED static void product_pairs(u64*, const u64*, const u64*, const u64*, size_t /* pairs */, size_t /* stride */) {
+    asm(VX_ENTER("56") "movq %r8, 40(%rsp)\n\tmovq %r9, 48(%rsp)\n\t" VX_KEEP_MODULUS("%rcx") "movq %rdx, %rcx\n\t1:\n\t"
+#define VX_STEP(j, T, U)                                                                                   \
     VX_OF(VX_ROW, #j "(%rcx)", VX_AT(0, "%rsi"), T) VX_OF(VX_ROW, "32+" #j "(%rcx)", VX_AT(32, "%rsi"), U) \
     VX_OF(VX_DROP, T, "") VX_OF(VX_DROP, U, "")
         VX_OF(VX_FIRST, "0(%rcx)", VX_AT(0, "%rsi"), VX_T0) VX_OF(VX_FIRST, "32(%rcx)", VX_AT(32, "%rsi"), VX_U0)
         VX_OF(VX_DROP, VX_T0, "") VX_OF(VX_DROP, VX_U0, "")
         VX_STEP(8, VX_T1, VX_U1) VX_STEP(16, VX_T2, VX_U2) VX_STEP(24, VX_T3, VX_U3)
         VX_FOLD("%r12", "%r8", "%r9", "%r10", "%r11") VX_FOLD("%rbp", "%r13", "%r14", "%r15", "%rbx")
-        "addq $40, %rsp\n\tpopq %rdi\n\t"
+        "movq 56(%rsp), %rdi\n\taddq $64, %rsi\n\taddq 48(%rsp), %rcx\n\taddq $64, 56(%rsp)\n\t"
         VX_STORE("0", "%r12", "%r8", "%r9", "%r10") VX_STORE("32", "%rbp", "%r13", "%r14", "%r15")
+        "decq 40(%rsp)\n\tjnz 1b\n\taddq $64, %rsp\n\t"
         VX_LEAVE);
 #undef VX_STEP
 }

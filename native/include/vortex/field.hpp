@@ -124,6 +124,13 @@ struct Fp {
         Core::template product_pair<M>(words(out), words(a), words(b));
         return out;
     }
+    // out_i = a_i b_i for i < n, those of b all the same unless `each`.
+    template <class Size>
+    static VX_FN void products(Fp* out, const Fp* a, const Fp* b, Size n, bool each) {
+        const Fp twice[2] = {b[0], b[0]};
+        Core::template product_pairs<M>(out->v, a->v, each ? b->v : twice->v, n / 2, each ? 8 : 0);
+        if (n % 2) out[n - 1] = a[n - 1] * (each ? b[n - 1] : twice[0]);
+    }
     template <class Pair>
     static VX_FN Pair product_fq2(const Pair& a, const Pair& b) {  // a below 2p
         Pair out;

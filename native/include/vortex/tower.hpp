@@ -195,7 +195,11 @@ private:
     static VX_FN void square_fp4(const F2& a, const F2& b, F2& even, F2& odd) {
         const F2 t0 = a.square(), t1 = b.square();
         even = t0 + t1.times_xi();
-        odd = (a + b).square() - t0 - t1;
+        if constexpr (F::sums_products) {
+            odd = F2{F::lazy_sum(a.c0, a.c0), F::lazy_sum(a.c1, a.c1)} * b;
+        } else {
+            odd = (a + b).square() - t0 - t1;
+        }
     }
     static VX_FN F2 twice(const F2& a) { return a + a; }
     VX_FN Fp12 frobenius_once() const {
