@@ -1,41 +1,48 @@
-"""Rows of the field kernels for `benchmarks.kernels`, beside mcl (herumi; wheel `mclbn256`) where it is installed.
+"""Field kernels on BN254, beside mcl and gnark-crypto where they are installed.
 
-That wheel's curve is Fp254BNb, another BN curve of 254 bits; its parameter is sparser, which favours mcl's pairing.
-Figures of peers that are no wheels (gnark-crypto, rapidsnark) stand in docs/kernels.md, with the machine they were
-taken on: a ratio to those is no measurement of this run and is never printed here.
+`python -m benchmarks.kernels_field [--json] [--quick] [--isa portable avx2]`. gnark-crypto is timed where `GNARK_BENCH`
+names programs built from `benchmarks/peers/gnark`; it and mcl run without AVX-512 (see `benchmarks/peers/bn254.py`).
+`benchmarks.kernels` prints these rows too.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Row, compare, note
+from benchmarks.harness import Row, compare, machine, parser, show
+from benchmarks.peers.bn254 import Bn254Peers, bn254_peers
 from vortex_crypto.arith.field.arrays import Array, encode, g1_from_ints, g2_from_ints
 from vortex_crypto.arith.field.bn254 import FR, G1_GENERATOR, G2_GENERATOR
 from vortex_crypto.arith.field.native import NativeKernels, instruction_sets
 
-PEER = "mcl on Fp254BNb (mclbn256)"
-MCL_LARGEST_SUM = 1 << 16
-Peer = tuple[str, Callable[[], Any]] | None
+Timed = Callable[..., Iterator[Row]]
+"""Rows of a kernel: its name and size, a call of ours, and `bits` where its scalars are short."""
 
 
-def rows(*, quick: bool = False) -> Iterator[Row]:
-    """Every field row: all instruction sets at one thread, the best set at two."""
+def rows(*, quick: bool = False, isas: tuple[str, ...] = ()) -> Iterator[Row]:
+    """Every field row: those instruction sets, or all, beside the peers at one thread, the best set at two."""
     sets = instruction_sets()
-    for isa in reversed(sets):
-        yield from _rows(NativeKernels(isa), 1, quick)
-    yield from _rows(NativeKernels(sets[-1]), 2, quick)
+    with bn254_peers() as peers:
+        for isa in isas or reversed(sets):
+            yield from _rows(NativeKernels(isa), 1, quick, peers)
+    if not isas:
+        yield from _rows(NativeKernels(sets[-1]), 2, quick, None)
 
 
-def _rows(kernels: NativeKernels, threads: int, quick: bool) -> Iterator[Row]:
+def _rows(kernels: NativeKernels, threads: int, quick: bool, peers: Bn254Peers | None) -> Iterator[Row]:
     facts = {"threads": threads, "isa": kernels.isa}
-    yield from _vectors(kernels, facts, quick)
-    yield from _sums(kernels, facts, quick)
-    yield from _pairing(kernels, facts)
+
+    def timed(name: str, n: int, ours: Callable[[], Any], bits: int = 0) -> Iterator[Row]:
+        more = {**facts, "bits": bits} if bits else facts
+        measured = [compare(name, n, ours, None)] if peers is None else peers.beside(name, n, ours, bits=bits)
+        yield from ({**row, **more} for row in measured)
+
+    yield from _vectors(kernels, timed, threads, quick)
+    yield from _sums(kernels, timed, threads, quick)
+    yield from _pairing(kernels, timed, threads)
 
 
 def random_elements(kernels: NativeKernels, n: int, seed: int = 1) -> Array:
@@ -44,91 +51,55 @@ def random_elements(kernels: NativeKernels, n: int, seed: int = 1) -> Array:
     return kernels.fr.to_montgomery(limbs)
 
 
-def _vectors(kernels: NativeKernels, facts: dict[str, Any], quick: bool) -> Iterator[Row]:
-    threads = facts["threads"]
+def _vectors(kernels: NativeKernels, timed: Timed, threads: int, quick: bool) -> Iterator[Row]:
     for n in (1 << 12, 1 << 16):  # in the second-level cache, and out of it; a call as users make it, result included
         a, b = random_elements(kernels, n, 1), random_elements(kernels, n, 2)
-        row = compare("fr_mul", n, lambda a=a, b=b: kernels.fr.mul(a, b, threads=threads), None, **facts)
-        yield {**row, "nanoseconds_each": 1e9 * row["seconds"] / n}
+        for row in timed("fr_mul", n, lambda a=a, b=b: kernels.fr.mul(a, b, threads=threads)):
+            yield {**row, "nanoseconds_each": 1e9 * row["seconds"] / n}
     for log_n in (12, 16) if quick else (12, 14, 16, 18, 20):
         values = random_elements(kernels, 1 << log_n)
-        yield compare("ntt_fr", 1 << log_n, lambda values=values: kernels.ntt(values, threads=threads), None, **facts)
+        yield from timed("ntt_fr", 1 << log_n, lambda values=values: kernels.ntt(values, threads=threads))
 
 
-def _sums(kernels: NativeKernels, facts: dict[str, Any], quick: bool) -> Iterator[Row]:
-    threads, largest = facts["threads"], 1 << (16 if quick else 18)
+def _sums(kernels: NativeKernels, timed: Timed, threads: int, quick: bool) -> Iterator[Row]:
+    largest = 1 << (16 if quick else 18)
     scalars = random_elements(kernels, largest, 3)
     generator = g1_from_ints([G1_GENERATOR])[0]
     points = kernels.g1.fixed_base(generator, random_elements(kernels, largest, 4))
     for n in (1 << log_n for log_n in (12, 14, 16, 18) if 1 << log_n <= largest):
-        ours = lambda n=n: kernels.g1.msm(points[:n], scalars[:n], threads=threads)  # noqa: E731
-        yield compare("msm_g1", n, ours, _mcl_sum("G1", n) if threads == 1 else None, **facts)
+        yield from timed("msm_g1", n, lambda n=n: kernels.g1.msm(points[:n], scalars[:n], threads=threads))
     for n, bits in ((n, bits) for n in (1 << 16, 1 << 18) if n <= largest for bits in (8, 16, 32)):
         integers = np.random.default_rng(bits).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), n)
         small = kernels.fr.from_int64(integers)
         ours = lambda n=n, small=small: kernels.g1.msm(points[:n], small, threads=threads)  # noqa: E731
-        yield compare("msm_g1_small", n, ours, None, bits=bits, **facts)
+        yield from timed("msm_g1_small", n, ours, bits=bits)
     n = 1 << (12 if quick else 16)
     twist = kernels.g2.fixed_base(g2_from_ints([G2_GENERATOR])[0], random_elements(kernels, n, 5))
-    ours = lambda: kernels.g2.msm(twist, scalars[:n], threads=threads)  # noqa: E731
-    yield compare("msm_g2", n, ours, _mcl_sum("G2", n) if threads == 1 else None, **facts)
+    yield from timed("msm_g2", n, lambda: kernels.g2.msm(twist, scalars[:n], threads=threads))
 
 
-def _pairing(kernels: NativeKernels, facts: dict[str, Any]) -> Iterator[Row]:
+def _pairing(kernels: NativeKernels, timed: Timed, threads: int) -> Iterator[Row]:
     """A check of four pairs, from the points and with their lines prepared, as those of a verifying key are."""
     four = encode(FR, [3, 5, 7, 11])
     p = kernels.g1.fixed_base(g1_from_ints([G1_GENERATOR])[0], four)
     q = kernels.g2.fixed_base(g2_from_ints([G2_GENERATOR])[0], four)
-    ours = lambda: kernels.pairing_check(p, q, threads=facts["threads"])  # noqa: E731
-    yield compare("pairing_product", 4, ours, _mcl_pairing() if facts["threads"] == 1 else None, **facts)
+    yield from timed("pairing_product", 4, lambda: kernels.pairing_check(p, q, threads=threads))
     lines = kernels.prepare_g2(q)
-    ours = lambda: kernels.pairing_check(p, lines, threads=facts["threads"])  # noqa: E731
-    yield compare("pairing_product_prepared", 4, ours, None, **facts)
+    yield from timed("pairing_product_prepared", 4, lambda: kernels.pairing_check(p, lines, threads=threads))
 
 
-def _mcl_sum(group: str, n: int) -> Peer:
-    """mcl's sum of n multiples with full-width scalars."""
-    mcl = _mcl()
-    if mcl is None:
-        return None
-    if n > MCL_LARGEST_SUM:
-        note(f"mcl's sums of more than {MCL_LARGEST_SUM} points overflow its stack: no peer beside {n}")
-        return None
-    kind = getattr(mcl, group)
-    points, scalars, total = (kind * n)(), (mcl.Fr * n)(), kind()
-    step = kind.base_point()
-    for i in range(n):
-        points[i] = step.normalize()
-        step = step + step
-    for scalar in scalars:
-        scalar.randomize()
-    add_up = getattr(getattr(mcl.mclbn256, "lib", mcl.mclbn256), f"mclBn{group}_mulVec")
+def main() -> None:
+    arguments = parser(__doc__ or "")
+    arguments.add_argument("--quick", action="store_true", help="small sizes only")
+    arguments.add_argument("--isa", nargs="+", choices=instruction_sets(), default=[], help="only these")
+    options = arguments.parse_args()
 
-    def run() -> None:
-        add_up(ctypes.byref(total), points, scalars, ctypes.c_size_t(n))
+    def all_rows() -> Iterator[Row]:
+        yield machine("mclbn256")
+        yield from rows(quick=options.quick, isas=tuple(options.isa))
 
-    return PEER, run
+    show(all_rows(), as_json=options.json, title="Field kernels")
 
 
-def _mcl_pairing() -> Peer:
-    mcl = _mcl()
-    if mcl is None:
-        return None
-    p, q = mcl.G1.base_point().normalize(), mcl.G2.base_point().normalize()
-    ps, qs, out = (mcl.G1 * 4)(p, p, p, p), (mcl.G2 * 4)(q, q, q, q), mcl.GT()
-    library = getattr(mcl.mclbn256, "lib", mcl.mclbn256)
-
-    def run() -> None:
-        library.mclBn_millerLoopVec(ctypes.byref(out), ps, qs, ctypes.c_size_t(4))
-        library.mclBn_finalExp(ctypes.byref(out), ctypes.byref(out))
-
-    return PEER, run
-
-
-def _mcl() -> Any:
-    try:
-        import mclbn256
-    except ImportError:
-        note("mclbn256 is not installed: no peer beside the sums and the pairing")
-        return None
-    return mclbn256
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import peers
 from benchmarks.peers import beside, piped
+from benchmarks.peers.bn254 import Mcl, bn254_peers
 from benchmarks.peers.seal import Seal
 
 PROGRAM = """
@@ -82,3 +83,35 @@ def test_seal_computes_what_is_timed() -> None:
         seal.call("chebyshev")
     with pytest.raises(RuntimeError, match="2\\^16"):
         Seal(16, [49, 40], 40, [0.0])
+
+
+GNARK = """#!{python}
+import json, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    refused = request["do"] == "ntt_fr"
+    answer = {{"error": "no such kernel"}} if refused else {{"label": "double 1.0", "seconds": 2.0}}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_field_kernels_stand_beside_each_program_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "gnark"
+    path.write_text(GNARK.format(python=sys.executable))
+    path.chmod(0o755)
+    monkeypatch.setenv("GNARK_BENCH", str(path))
+    with bn254_peers() as peers:
+        (row,) = peers.beside("fr_mul", 8, lambda: sum(range(100_000)), runs=3)
+        assert row["peer"] == "double 1.0"
+        assert row["n"] == 8
+        assert row["ratio"] == pytest.approx(2 / row["seconds"])
+        with pytest.raises(RuntimeError, match="no such kernel"):
+            next(peers.beside("ntt_fr", 8, lambda: None))
+
+
+def test_mcl_multiplies_on_the_same_curve_as_ours() -> None:
+    pytest.importorskip("mclbn256")
+    mcl = Mcl()  # its generators are refused on any other curve
+    for name in ("msm_g1", "msm_g2", "pairing_product"):
+        mcl.kernel(name, 3)()
+    assert mcl.kernel("fr_mul", 3) is None
