@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -161,11 +162,17 @@ public:
     }
 
 private:
-    // Looks a while for what is about to happen, since sleeping and waking take longer than short jobs do, and for as long
-    // as there are watches if `watching`; others may run.
+    static constexpr std::chrono::microseconds kLinger{200}, kGlance{20};
+
+    // Looks a while for what is about to happen, since sleeping and waking take longer than short jobs do, and than most
+    // callers need from one to the next; for as long as there are watches if `watching`. Others may run.
     template <class Condition>
     void linger(bool watching, const Condition& condition) const {
-        for (int left = 100; left > 0 && !condition(); left -= watching && watches_.load() != 0 ? 0 : 1) {
+        using Clock = std::chrono::steady_clock;
+        for (const auto end = Clock::now() + (watching ? kLinger : kGlance); !condition();) {
+            if (Clock::now() >= end && !(watching && watches_.load() != 0)) {
+                return;
+            }
             std::this_thread::yield();
         }
     }

@@ -11,7 +11,7 @@ using u128 = unsigned __int128;
 
 constexpr u64 kNarrowLimit = u64{1} << 50;
 constexpr u64 kWideLimit = u64{1} << 61;
-constexpr size_t kKeepBytes = size_t{256} << 20;
+constexpr size_t kKeepBytes = size_t{1} << 30;  // turned operands of a bootstrap come and go with each matrix
 constexpr size_t kMaxPermutations = 2048;
 constexpr size_t kProductColumns = 1024;
 

@@ -60,21 +60,22 @@ Ring::Extension Ring::extension(const Basis& source, const Basis& target) const 
         const bool split = !narrow && &l.rows != &l.any_rows;
         Extension::Target made{&l, narrow || split ? &l.rows : &l.any_rows, split, {}};
         e.any_split = e.any_split || split;
-        u64 whole = 1;
-        for (size_t i = 0; i < source.size(); ++i) {
-            u64 weight = 1;
-            for (size_t k = 0; k < source.size(); ++k) {
-                if (k != i) {
-                    weight = mul_mod(weight, modulus(source[k]) % l.modulus.q, l.modulus);
-                }
-            }
-            made.weights.push_back(weight);
-            if (split) {
-                made.weights.push_back(mul_mod(weight, (u64{1} << kSplitBits) % l.modulus.q, l.modulus));
-            }
-            whole = mul_mod(whole, modulus(source[i]) % l.modulus.q, l.modulus);
+        std::vector<u64> before{1};  // products of the primes up to each
+        for (int k : source) {
+            before.push_back(mul_mod(before.back(), modulus(k) % l.modulus.q, l.modulus));
         }
-        made.weights.push_back(whole == 0 ? 0 : l.modulus.q - whole);
+        const size_t parts = split ? 2 : 1;
+        made.weights.resize(parts * source.size());
+        u64 after = 1;
+        for (size_t i = source.size(); i-- > 0;) {
+            const u64 weight = mul_mod(before[i], after, l.modulus);
+            made.weights[parts * i] = weight;
+            if (split) {
+                made.weights[parts * i + 1] = mul_mod(weight, (u64{1} << kSplitBits) % l.modulus.q, l.modulus);
+            }
+            after = mul_mod(after, modulus(source[i]) % l.modulus.q, l.modulus);
+        }
+        made.weights.push_back(after == 0 ? 0 : l.modulus.q - after);
         e.targets.push_back(std::move(made));
     }
     return e;
@@ -156,6 +157,7 @@ void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, siz
 // mod_down, plus phi(addend) on as many polynomials as it has.
 void Ring::divide_by_special(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count, const RowsIn& addend,
                              const Permutation* permutation) {
+    const Pool::Watch awake(pool_, pool_.size());
     const size_t kept = basis.size() - count, batch = x.size() / basis.size();
     const Basis source(basis.begin() + kept, basis.end()), target(basis.begin(), basis.begin() + kept);
     const Buffer<u64> scratch = words(batch * count);
@@ -230,6 +232,7 @@ void Ring::decompose(const RowsOut& out, const RowsIn& x, const std::vector<Basi
     for (size_t j = 0; j < digits.size(); first += digits[j].size(), ++j) {
         std::fill_n(wanted.begin() + j * whole.size() + first, digits[j].size(), nullptr);
     }
+    const Pool::Watch awake(pool_, pool_.size());
     lift_digits(wanted, x, digits, whole);
     each_row(out, whole, [&](size_t i, const Limb& l) {
         if (wanted[i] == nullptr) {
@@ -261,6 +264,7 @@ void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const Rows
 
 void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, const RowsIn& addend,
                       const std::vector<Basis>& digits, const Basis& special, u64 element, size_t drop) {
+    const Pool::Watch awake(pool_, pool_.size());
     const Basis whole = joined(digits, special);
     const size_t limbs = whole.size();
     const Buffer<u64> scratch = words((digits.size() + 2) * limbs);
