@@ -122,7 +122,7 @@ def primitives(made: Scheme) -> list[Operation]:
     hoisted, turned = ev.hoist(x), np.roll(made.values, -1)
     return [
         Operation("rotate", n, lambda: ev.rotate(x, 1), turned),
-        Operation("mul_relin_rescale", n, lambda: ev.rescale(ev.relinearize(ev.square(x))), made.values**2),
+        Operation("mul_relin_rescale", n, lambda: ev.relinearize_rescale(ev.square(x)), made.values**2),
         Operation("rotate_hoisted", n, lambda: ev.rotate_hoisted(hoisted, 1), turned),
     ]
 

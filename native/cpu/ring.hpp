@@ -129,7 +129,7 @@ private:
         Permutation view_{};
     };
     struct Extension;
-    class Block;
+    class TurnedRows;
 
     const Limb& limb(int i) const { return *limbs_[i]; }
     const Rows& any_rows() const { return limbs_[0]->any_rows; }
@@ -148,7 +148,8 @@ private:
     void divide_by_special(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count, const RowsIn& addend,
                            const Permutation* permutation);
     void lift_digits(const RowsOut& lifted, const RowsIn& x, const std::vector<Basis>& digits, const Basis& whole);
-    Buffer<u64> words(size_t rows) { return Buffer<u64>(arena_, rows * n_); }
+    Buffer<u64> words_of(size_t count) { return Buffer<u64>(arena_, count); }
+    Buffer<u64> words(size_t rows) { return words_of(rows * n_); }
 
     const size_t n_;
     std::string isa_;

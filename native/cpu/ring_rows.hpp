@@ -37,6 +37,20 @@ struct Permutation {
     const u64 (*pattern)[8];
 };
 
+// out0 = sum_j phi(digits_j) keys_2j + phi(addend) and out1 = sum_j phi(digits_j) keys_2j+1, any count, over n places from
+// `first` on; out0 and out1 are where those go. The permutation and the addend may be null.
+struct InnerProduct {
+    u64 *out0, *out1;
+    const u64* const* digits;
+    const u64* const* keys;
+    size_t count;
+    const u64* addend;
+    const Permutation* permutation;
+    size_t first, n;
+    const u64* const* ahead = nullptr;  // the keys of the call to come, from their place `ahead_first` on, or null
+    size_t ahead_first = 0;
+};
+
 // A row each of whose words stands for 2^repeat places: place i has words[i >> repeat].
 struct Weight {
     const u64* words;
@@ -73,13 +87,10 @@ struct Rows {
     void (*permute)(u64* out, const u64* in, const Permutation&, size_t n);
     // out += phi(a); permutation may be null
     void (*add_permuted)(u64* out, const u64* a, const Permutation* permutation, size_t n, const Modulus&);
-    // out0 = sum_j phi(digit_j) keys_2j, out1 = sum_j phi(digit_j) keys_2j+1, any count; permutation may be null. `ahead`
-    // are the keys of the call to come, or null.
-    void (*inner)(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
-                  size_t count, const Permutation* permutation, size_t n, const Modulus&);
-    // out[s][p] = sum_b weights[s][b] terms[b][p], any count
-    void (*weighted)(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,
-                     size_t parts, size_t n, const Modulus&);
+    void (*inner)(const InnerProduct&, const Modulus&);
+    // out[s][p] = sum_b weights[s][b] terms[b][p], any count; weights from their place `first` on
+    void (*weighted)(u64* const* out, const Weight* weights, size_t first, const u64* const* terms, size_t sums,
+                     size_t count, size_t parts, size_t n, const Modulus&);
     // out = sum_i y_i weights_i, any count, rows y_i modulo other primes: below 2^52 for narrow rows, 2^61 for others
     void (*extend)(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus&);
     // v = round(sum_i y_i inverses_i) in double precision, in this order

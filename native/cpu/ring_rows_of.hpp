@@ -126,33 +126,37 @@ struct RowsOf {
         }
     }
 
-    // Places [first, last) of inner products, kVectors vectors of both side by side. kShort: at most Sum::kShortTerms digits.
+    // kVectors vectors of both inner products side by side over places [from, to) of `a.n`, the first of a row being
+    // `a.first`. kShort: at most Sum::kShortTerms digits and addend.
     template <bool kPermuted, bool kShort, size_t kVectors>
-    static void inner_tile(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
-                           size_t count, const Permutation* p, size_t first, size_t last, const Mod& m) {
-        for (size_t i = first; i < last; i += kVectors * L::kLanes) {
-            size_t from[kVectors], soon[kVectors];
+    static void inner_tile(const InnerProduct& a, size_t from, size_t to, const Mod& m) {
+        const Permutation* p = a.permutation;
+        const V one = L::set1(1);
+        for (size_t k = from; k < to; k += kVectors * L::kLanes) {
+            const size_t i = a.first + k;
+            size_t place[kVectors], soon[kVectors];
             const u64* pattern[kVectors];
 #pragma GCC unroll 4
             for (size_t v = 0; kPermuted && v < kVectors; ++v) {
                 const size_t block = (i + v * L::kLanes) / 8;
-                from[v] = 8 * p->block[block];
+                place[v] = 8 * p->block[block];
                 soon[v] = 8 * p->block[block + kPermutationPadding];
                 pattern[v] = p->pattern[p->kind[block]];
             }
+            const auto turned = [&](const u64* row, size_t v) {
+                if constexpr (kPermuted) {
+                    __builtin_prefetch(row + soon[v]);
+                    return L::permute(row + place[v], pattern[v], (i + v * L::kLanes) % 8);
+                } else {
+                    return L::load(row + i + v * L::kLanes);
+                }
+            };
             Sum sum0[kVectors], sum1[kVectors];
-            size_t j = 0;
-            do {  // at least one digit: the compiler may take what does not change out of the loop
-                const u64 *digit = digits[j], *key0 = keys[2 * j] + i, *key1 = keys[2 * j + 1] + i;
+            for (size_t j = 0; j < a.count; ++j) {
+                const u64 *key0 = a.keys[2 * j] + i, *key1 = a.keys[2 * j + 1] + i;
 #pragma GCC unroll 4
                 for (size_t v = 0; v < kVectors; ++v) {
-                    V d;
-                    if constexpr (kPermuted) {
-                        __builtin_prefetch(digit + soon[v]);
-                        d = L::permute(digit + from[v], pattern[v], (i + v * L::kLanes) % 8);
-                    } else {
-                        d = L::load(digit + i + v * L::kLanes);
-                    }
+                    const V d = turned(a.digits[j], v);
                     if constexpr (!kShort) {
                         make_room(sum0[v], j, m);
                         make_room(sum1[v], j, m);
@@ -160,38 +164,41 @@ struct RowsOf {
                     sum0[v].multiply_add(d, L::load(key0 + v * L::kLanes));
                     sum1[v].multiply_add(d, L::load(key1 + v * L::kLanes));
                 }
-                if (ahead != nullptr) {
+                if (a.ahead != nullptr) {
+                    const size_t next = a.ahead_first + k;
 #pragma GCC unroll 4
                     for (size_t v = 0; v < kVectors; ++v) {
-                        __builtin_prefetch(ahead[2 * j] + i + v * L::kLanes, 0, 2);
-                        __builtin_prefetch(ahead[2 * j + 1] + i + v * L::kLanes, 0, 2);
+                        __builtin_prefetch(a.ahead[2 * j] + next + v * L::kLanes, 0, 2);
+                        __builtin_prefetch(a.ahead[2 * j + 1] + next + v * L::kLanes, 0, 2);
                     }
                 }
-            } while (++j < count);
+            }
 #pragma GCC unroll 4
             for (size_t v = 0; v < kVectors; ++v) {
-                L::store(out0 + i + v * L::kLanes, kShort ? sum0[v].reduced_short(m) : sum0[v].reduced(m));
-                L::store(out1 + i + v * L::kLanes, kShort ? sum1[v].reduced_short(m) : sum1[v].reduced(m));
+                if (a.addend != nullptr) {
+                    if constexpr (!kShort) make_room(sum0[v], a.count, m);
+                    sum0[v].multiply_add(turned(a.addend, v), one);
+                }
+                L::store(a.out0 + k + v * L::kLanes, kShort ? sum0[v].reduced_short(m) : sum0[v].reduced(m));
+                L::store(a.out1 + k + v * L::kLanes, kShort ? sum1[v].reduced_short(m) : sum1[v].reduced(m));
             }
         }
     }
 
     template <bool kPermuted, bool kShort>
-    static void inner_of(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
-                         size_t count, const Permutation* p, size_t n, const Mod& m) {
+    static void inner_of(const InnerProduct& a, const Mod& m) {
         constexpr size_t kVectors = Sum::kTile >= 8 ? 4 : 1;
-        const size_t whole = n - n % (kVectors * L::kLanes);
-        inner_tile<kPermuted, kShort, kVectors>(out0, out1, digits, keys, ahead, count, p, 0, whole, m);
-        inner_tile<kPermuted, kShort, 1>(out0, out1, digits, keys, ahead, count, p, whole, n, m);
+        const size_t whole = a.n - a.n % (kVectors * L::kLanes);
+        inner_tile<kPermuted, kShort, kVectors>(a, 0, whole, m);
+        inner_tile<kPermuted, kShort, 1>(a, whole, a.n, m);
     }
 
-    static void inner(u64* out0, u64* out1, const u64* const* digits, const u64* const* keys, const u64* const* ahead,
-                      size_t count, const Permutation* p, size_t n, const Modulus& modulus) {
+    static void inner(const InnerProduct& a, const Modulus& modulus) {
         const Mod m(modulus);
-        const bool few = count <= Sum::kShortTerms;
-        const auto kernel = p == nullptr ? (few ? inner_of<false, true> : inner_of<false, false>)
-                                         : (few ? inner_of<true, true> : inner_of<true, false>);
-        kernel(out0, out1, digits, keys, ahead, count, p, n, m);
+        const bool few = a.count < Sum::kShortTerms;
+        const auto kernel = a.permutation == nullptr ? (few ? inner_of<false, true> : inner_of<false, false>)
+                                                     : (few ? inner_of<true, true> : inner_of<true, false>);
+        kernel(a, m);
     }
 
     // How the weights of a call are read: a vector of each, one word for a vector of places, or each as it says.
@@ -204,11 +211,12 @@ struct RowsOf {
         return L::load_repeated(w.words + (i >> w.repeat), w.repeat);
     }
 
-    // Sums out[s][p] over weights [s][j] and terms [j][p]; `ahead` are the weights of the sums that come next, whose places
-    // begin at `ahead_from`, or null.
+    // Sums out[s][p] over weights [s][j], from their place `first` on, and terms [j][p]; `ahead` are the weights of the sums
+    // that come next, whose places begin at `ahead_from`.
     struct Sums {
         u64* const* out;
         const Weight* weights;
+        size_t first;
         const u64* const* terms;
         size_t count, parts;
         const Weight* ahead;
@@ -243,7 +251,7 @@ struct RowsOf {
 #pragma GCC unroll 8
                 for (size_t k = 0; k < kSums * kVectors; ++k) {
                     const size_t s = k / kVectors, v = k % kVectors;
-                    const V w = place<kReading>(a.weights[s * a.count + j], i + v * L::kLanes);
+                    const V w = place<kReading>(a.weights[s * a.count + j], a.first + i + v * L::kLanes);
 #pragma GCC unroll 2
                     for (size_t p = 0; p < kParts; ++p) {
                         sums[(s * kParts + p) * kVectors + v].multiply_add(x[p * kVectors + v], w);
@@ -269,8 +277,8 @@ struct RowsOf {
     }
 
     template <Reading kReading>
-    static void weighted_by(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,
-                            size_t parts, size_t n, const Mod& m) {
+    static void weighted_by(u64* const* out, const Weight* weights, size_t first, const u64* const* terms, size_t sums,
+                            size_t count, size_t parts, size_t n, const Mod& m) {
         constexpr size_t kShared = Sum::kTile / 2;
         for (size_t s = 0, taken; s < sums; s += taken) {
             const bool shared = sums - s >= kShared;
@@ -282,14 +290,15 @@ struct RowsOf {
                 const bool pair = parts - p >= 2;
                 const auto rows = shared ? (pair ? weighted_rows<kReading, kShared, 2> : weighted_rows<kReading, kShared, 1>)
                                          : (pair ? weighted_rows<kReading, 1, 2> : weighted_rows<kReading, 1, 1>);
-                rows({out + s * parts + p, weights + s * count, terms + p, count, parts, ahead, more ? 0 : n}, n, m);
+                const size_t from = more ? first : first + n;
+                rows({out + s * parts + p, weights + s * count, first, terms + p, count, parts, ahead, from}, n, m);
                 p += pair ? 2 : 1;
             }
         }
     }
 
-    static void weighted(u64* const* out, const Weight* weights, const u64* const* terms, size_t sums, size_t count,
-                         size_t parts, size_t n, const Modulus& modulus) {
+    static void weighted(u64* const* out, const Weight* weights, size_t first, const u64* const* terms, size_t sums,
+                         size_t count, size_t parts, size_t n, const Modulus& modulus) {
         bool vectors = true, words = true;
         for (size_t k = 0; k < sums * count; ++k) {
             vectors = vectors && weights[k].repeat == 0;
@@ -298,7 +307,7 @@ struct RowsOf {
         const auto kernel = words     ? weighted_by<Reading::kWords>
                             : vectors ? weighted_by<Reading::kVectors>
                                       : weighted_by<Reading::kAny>;
-        kernel(out, weights, terms, sums, count, parts, n, Mod(modulus));
+        kernel(out, weights, first, terms, sums, count, parts, n, Mod(modulus));
     }
 
     static void extend(u64* out, const u64* const* y, const u64* weights, size_t count, size_t n, const Modulus& modulus) {

@@ -8,9 +8,10 @@ namespace vx {
 namespace {
 
 constexpr size_t kColumns = 256;   // columns of a block: a digit of them fits the first cache
-constexpr size_t kSumBytes = size_t{384} << 10;
+constexpr size_t kSumBytes = size_t{768} << 10;
 constexpr size_t kFewestColumns = 64;
 constexpr size_t kPadding = 8;
+constexpr size_t kRuns = 4;
 constexpr u64 kNarrowLimit = u64{1} << 50;
 constexpr int kSplitBits = 48;  // of the lower part of a wide residue that meets a narrow prime
 
@@ -255,8 +256,9 @@ void Ring::key_switch_inner(const RowsOut& out, const RowsIn& lifted, const Rows
             keys[2 * j + 1] = key[(2 * j + 1) * limbs + t];
         }
         const Limb& l = limb(basis[t]);
-        l.rows.inner(out[t], out[limbs + t], digits.data(), keys.data(), nullptr, count, turn.get(), n_, l.modulus);
-        for (size_t i = t; i < addend.size(); i += limbs) {
+        const u64* added = addend.empty() ? nullptr : addend[t];
+        l.rows.inner({out[t], out[limbs + t], digits.data(), keys.data(), count, added, turn.get(), 0, n_}, l.modulus);
+        for (size_t i = limbs + t; i < addend.size(); i += limbs) {
             l.rows.add_permuted(out[i], addend[i], turn.get(), n_, l.modulus);
         }
     });
@@ -294,7 +296,7 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
             keys[2 * j] = key[2 * j * limbs + t];
             keys[2 * j + 1] = key[(2 * j + 1) * limbs + t];
         }
-        l.rows.inner(inner[t], inner[limbs + t], terms.data(), keys.data(), nullptr, count, turn.get(), n_, l.modulus);
+        l.rows.inner({inner[t], inner[limbs + t], terms.data(), keys.data(), count, nullptr, turn.get(), 0, n_}, l.modulus);
         for (size_t i = t; added && t < x.size() && i < addend.size() / x.size() * limbs; i += limbs) {
             u64 w = 1;
             for (int k : special) {
@@ -309,56 +311,59 @@ void Ring::key_switch(const RowsOut& out, const RowsIn& x, const RowsIn& key, co
                       turn.get());
 }
 
-// What turned terms need over a block of columns of one limb, rows of nothing that a block has to allocate anew.
-class Ring::Block {
+// The turned terms of one limb: rows found once, pairs made a block of columns at a time.
+class Ring::TurnedRows {
 public:
-    Block(const std::vector<Term>& terms, const std::vector<Turn>& turns, const std::vector<size_t>& turned, size_t limbs,
-          size_t t, size_t first, size_t columns)
-        : terms_(terms), turns_(turns), turned_(turned), limbs_(limbs), t_(t), first_(first), columns_(columns) {}
+    // `turned` are the terms in question.
+    TurnedRows(const std::vector<Term>& terms, const std::vector<Turn>& turns, const std::vector<size_t>& turned,
+               size_t limbs, size_t t) {
+        for (size_t b : turned) {
+            const Term& term = terms[b];
+            Rows r{{}, {}, {nullptr, nullptr}, turns[b].get()};
+            for (size_t at = t; at < term.lifted.size(); at += limbs) {
+                r.digits.push_back(term.lifted[at]);
+            }
+            for (size_t at = t; at < term.key.size(); at += limbs) {
+                r.keys.push_back(term.key[at]);
+            }
+            for (size_t k = 0; k * limbs < term.addend.size(); ++k) {
+                r.addend[k] = term.addend[k * limbs + t];
+            }
+            rows_.push_back(std::move(r));
+        }
+    }
 
-    // The pair of the i-th turned term; the keys of the one after it are asked for.
-    void turn(u64* out0, u64* out1, size_t i, const Limb& l, bool more_columns) {
-        const Term& term = terms_[turned_[i]];
-        const Permutation* whole = turns_[turned_[i]].get();
-        const size_t count = term.lifted.size() / limbs_;
-        const bool last = i + 1 == turned_.size();
-        keys_of(keys_, term, first_, count);
-        const Term& next = terms_[turned_[last ? 0 : i + 1]];
-        const bool foreseen = (!last || more_columns) && next.lifted.size() == term.lifted.size();
-        if (foreseen) {
-            keys_of(ahead_, next, last ? first_ + columns_ : first_, count);
+    size_t size() const { return rows_.size(); }
+
+    // Columns [first, first + columns) of the i-th pair; what is read of keys next is asked for.
+    void pair(u64* out0, u64* out1, size_t i, size_t first, size_t columns, size_t n, const Limb& l) const {
+        const Rows& r = rows_[i];
+        const bool last = i + 1 == rows_.size();
+        const Rows& next = rows_[last ? 0 : i + 1];
+        const size_t next_first = last ? first + columns : first;
+        InnerProduct a{out0, out1, r.digits.data(), r.keys.data(), r.digits.size(), r.addend[0], r.turn, first, columns};
+        if (next_first < n && next.keys.size() == r.keys.size()) {
+            a.ahead = next.keys.data();
+            a.ahead_first = next_first;
         }
-        digits_.resize(count);
-        for (size_t j = 0; j < count; ++j) {
-            digits_[j] = term.lifted[j * limbs_ + t_] + (whole == nullptr ? first_ : 0);
-        }
-        Permutation part{};
-        if (whole != nullptr) {
-            part = {whole->block + first_ / 8, whole->kind + first_ / 8, whole->pattern};
-        }
-        const Permutation* p = whole == nullptr ? nullptr : &part;
-        l.rows.inner(out0, out1, digits_.data(), keys_.data(), foreseen ? ahead_.data() : nullptr, count, p, columns_,
-                     l.modulus);
-        u64* const out[2] = {out0, out1};
-        for (size_t k = 0; k * limbs_ < term.addend.size(); ++k) {
-            const u64* row = term.addend[k * limbs_ + t_] + (whole == nullptr ? first_ : 0);
-            l.rows.add_permuted(out[k], row, p, columns_, l.modulus);
+        l.rows.inner(a, l.modulus);
+        if (r.addend[1] != nullptr) {
+            Permutation part{};
+            if (r.turn != nullptr) {
+                part = {r.turn->block + first / 8, r.turn->kind + first / 8, r.turn->pattern};
+            }
+            l.rows.add_permuted(out1, r.addend[1] + (r.turn == nullptr ? first : 0), r.turn == nullptr ? nullptr : &part,
+                                columns, l.modulus);
         }
     }
 
 private:
-    void keys_of(std::vector<const u64*>& rows, const Term& term, size_t first, size_t count) const {
-        rows.resize(2 * count);
-        for (size_t j = 0; j < 2 * count; ++j) {
-            rows[j] = term.key[j * limbs_ + t_] + first;
-        }
-    }
-
-    const std::vector<Term>& terms_;
-    const std::vector<Turn>& turns_;
-    const std::vector<size_t>& turned_;
-    const size_t limbs_, t_, first_, columns_;
-    std::vector<const u64*> digits_, keys_, ahead_;
+    struct Rows {
+        std::vector<const u64*> digits, keys;
+        const u64* addend[2];
+        const Permutation* turn;
+    };
+    std::vector<Rows> rows_;
 };
 
 void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,
@@ -376,70 +381,60 @@ void Ring::weighted_sums(const RowsOut& out, const RowsIn& weights, const std::v
         }
     }
     std::vector<Turn> turns;
-    std::vector<size_t> turned, gathered;
+    std::vector<size_t> turned, there;
     for (size_t b = 0; b < count; ++b) {
         turns.emplace_back(*this, terms[b].element);
-        if (!terms[b].lifted.empty()) {
-            turned.push_back(b);
-        } else if (sums > 1) {
-            gathered.push_back(b);
-        }
+        (terms[b].lifted.empty() ? there : turned).push_back(b);
     }
     // Terms that are turned, or that several sums read, have their columns side by side: rows of a power of two of words
     // would all want the same few places of the caches.
+    const bool gathers = sums > 1;
     const size_t stride = columns + kPadding;
-    std::vector<std::unique_ptr<Buffer<u64>>> tiles(threads());
-    const size_t blocks = n_ / columns;
-    pool_.run(limbs * blocks, [&](size_t task, unsigned worker) {
-        const size_t t = task / blocks, first = task % blocks * columns;
+    // Each task is a run of blocks of one limb.
+    const size_t blocks = n_ / columns, runs = std::min(blocks, kRuns);
+    pool_.run(limbs * runs, [&](size_t task, unsigned) {
+        const size_t t = task / runs, run = task % runs;
         const Limb& l = limb(basis[t]);
-        std::unique_ptr<Buffer<u64>>& tile = tiles[worker];
-        if (tile == nullptr && turned.size() + gathered.size() != 0) {
-            tile = std::make_unique<Buffer<u64>>(arena_, count * parts * stride);
-        }
-        RowsIn columns_of(count * parts);
-        for (size_t b = 0; b < count; ++b) {
-            for (size_t p = 0; p < parts && terms[b].lifted.empty(); ++p) {
-                columns_of[b * parts + p] = terms[b].parts[p * limbs + t] + first;
-            }
-        }
-        for (size_t b : gathered) {
-            for (size_t p = 0; p < parts; ++p) {
-                u64* row = tile->row(b * parts + p, stride);
-                std::copy_n(columns_of[b * parts + p], columns, row);
-                columns_of[b * parts + p] = row;
-            }
-        }
-        Block block(terms, turns, turned, limbs, t, first, columns);
-        for (size_t i = 0; i < turned.size(); ++i) {
-            u64 *row0 = tile->row(turned[i] * parts, stride), *row1 = row0 + stride;
-            block.turn(row0, row1, i, l, first + columns < n_);
-            columns_of[turned[i] * parts] = row0;
-            columns_of[turned[i] * parts + 1] = row1;
-        }
-        for (size_t s = 0, next; s < sums; s = next) {
-            // sums over the same terms go together
-            for (next = s + 1; next < sums && used[next] == used[s];) {
-                ++next;
-            }
-            std::vector<Weight> w;
-            RowsIn x;
-            RowsOut y;
+        const TurnedRows pairs(terms, turns, turned, limbs, t);
+        const Buffer<u64> tile = words_of(gathers || !turned.empty() ? count * parts * stride : 0);
+        std::vector<Weight> w;
+        w.reserve(sums * count);
+        for (size_t s = 0; s < sums; ++s) {
             for (size_t b : used[s]) {
-                for (size_t p = 0; p < parts; ++p) {
-                    x.push_back(columns_of[b * parts + p]);
-                }
+                w.push_back({weights[(s * count + b) * limbs + t], repeats[s * count + b]});
             }
-            for (size_t i = s; i < next; ++i) {
+        }
+        RowsIn columns_of(count * parts), x;
+        RowsOut y;
+        for (size_t first = blocks * run / runs * columns; first < blocks * (run + 1) / runs * columns; first += columns) {
+            for (size_t k = 0; k < there.size() * parts; ++k) {
+                const size_t row = there[k / parts] * parts + k % parts;
+                const u64* from = terms[row / parts].parts[row % parts * limbs + t] + first;
+                columns_of[row] = gathers ? std::copy_n(from, columns, tile.row(row, stride)) - columns : from;
+            }
+            for (size_t i = 0; i < turned.size(); ++i) {
+                u64 *row0 = tile.row(turned[i] * parts, stride), *row1 = row0 + stride;
+                pairs.pair(row0, row1, i, first, columns, n_, l);
+                columns_of[turned[i] * parts] = row0;
+                columns_of[turned[i] * parts + 1] = row1;
+            }
+            const Weight* weights_of = w.data();
+            for (size_t s = 0, next; s < sums; s = next) {
+                // sums over the same terms go together
+                for (next = s + 1; next < sums && used[next] == used[s];) {
+                    ++next;
+                }
+                x.clear();
+                y.clear();
                 for (size_t b : used[s]) {
-                    const size_t k = i * count + b;
-                    w.push_back({weights[k * limbs + t] + (first >> repeats[k]), repeats[k]});
+                    x.insert(x.end(), &columns_of[b * parts], &columns_of[b * parts] + parts);
                 }
-                for (size_t p = 0; p < parts; ++p) {
-                    y.push_back(out[(i * parts + p) * limbs + t] + first);
+                for (size_t i = s * parts; i < next * parts; ++i) {
+                    y.push_back(out[i * limbs + t] + first);
                 }
+                l.rows.weighted(y.data(), weights_of, first, x.data(), next - s, used[s].size(), parts, columns, l.modulus);
+                weights_of += (next - s) * used[s].size();
             }
-            l.rows.weighted(y.data(), w.data(), x.data(), next - s, used[s].size(), parts, columns, l.modulus);
         }
     });
 }

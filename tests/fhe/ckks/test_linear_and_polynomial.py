@@ -150,9 +150,11 @@ def test_too_few_levels_are_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("degree", "relinearised", "products"), [(7, 4, 5), (15, 7, 8), (31, 10, 13), (63, 13, 23), (127, 18, 28)]
+    ("degree", "relinearised", "products"),
+    [(1, 0, 0), (2, 1, 1), (7, 4, 5), (15, 7, 8), (31, 10, 13), (63, 13, 23), (127, 18, 28)],
 )
 def test_few_products_are_made_and_fewer_relinearised(degree: int, relinearised: int, products: int) -> None:
-    made = schedule((0.5,) * (degree + 1))
-    assert made.cost()[0] <= relinearised
-    assert len(made.powers() - {1}) + made.cost()[1] <= products
+    coefficients = np.random.default_rng(degree).uniform(0.1, 1, degree + 1)
+    made = schedule(tuple(coefficients.tolist()))
+    assert made.cost()[0] == relinearised
+    assert len(made.powers() - {1}) + made.cost()[1] == products

@@ -7,6 +7,7 @@ client's is `vortex_client`, imported when a client is made.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -115,6 +116,14 @@ class VortexServer:
         return Bootstrapper(self.context, plan.bootstrapping, bootstraps=max(plan.bootstraps, 1))
 
     @cached_property
+    def rescaled(self) -> frozenset[int]:
+        """Wires that one rescale reads and nothing else: a relinearisation that makes one is made along with it."""
+        circuit = self.plan.circuit
+        uses = Counter(wire for i in circuit.instructions for wire in i.args)
+        uses.update(wire for _, wire in circuit.outputs)
+        return frozenset(i.args[0] for i in circuit.instructions if i.op is Op.RESCALE and uses[i.args[0]] == 1)
+
+    @cached_property
     def transforms(self) -> Mapping[int, Transform]:
         """The linear transforms made ready, by the number of their instruction."""
         context, circuit = self.context, self.plan.circuit
@@ -196,8 +205,8 @@ class _Run:
             Op.MUL_PLAIN: self.mul_plain,
             Op.ROTATE: lambda _, i: [ev.rotate(self.wires[i.args[0]], i.step)],
             Op.CONJUGATE: lambda _, i: [ev.conjugate(*self.args(i))],
-            Op.RELINEARIZE: lambda _, i: [ev.relinearize(*self.args(i))],
-            Op.RESCALE: lambda _, i: [ev.rescale(*self.args(i))],
+            Op.RELINEARIZE: self.relinearize,
+            Op.RESCALE: lambda _, i: [ev.relinearize_rescale(*self.args(i))],
             Op.LINEAR_TRANSFORM: lambda n, i: session.server.transforms[n].apply(ev, self.args(i)),
             Op.POLYNOMIAL: self.polynomial,
             Op.BOOTSTRAP: self.bootstrap,
@@ -205,6 +214,10 @@ class _Run:
 
     def args(self, i: Instruction) -> list[Ciphertext]:
         return [self.wires[wire] for wire in i.args]
+
+    def relinearize(self, _: int, i: Instruction) -> Results:
+        (a,) = self.args(i)
+        return [a if i.outs[0] in self.session.server.rescaled else self.evaluator.relinearize(a)]
 
     def add_plain(self, _: int, i: Instruction) -> Results:
         (a,) = self.args(i)

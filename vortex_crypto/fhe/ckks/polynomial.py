@@ -70,7 +70,7 @@ def schedule(coefficients: Coefficients) -> Sum:
     """The split with the fewest relinearisations."""
     levels, degree = depth(len(coefficients) - 1), len(coefficients) - 1
     tried: list[Sum] = []
-    for s in range(1, levels + 1):
+    for s in range(max(1, levels // 2 - 1), levels // 2 + 2):  # combinations about as long as the root of the degree
         odd = [m << j for j in range(s, levels) for m in _ODD_GIANTS if m << j < degree]
         for count in range(3):
             tried += [_split(coefficients, levels, s, frozenset(extra)) for extra in combinations(odd, count)]
