@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 Row = dict[str, Any]
+TURN = 0.02  # seconds that a turn of one or two threads lasts, so that each finds its own data in its caches
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -33,18 +34,32 @@ def parser(description: str) -> argparse.ArgumentParser:
     return made
 
 
-def by_turns(*functions: Callable[[], Any], runs: int = 5, warmup: int = 1) -> list[float]:
-    """Median wall seconds of each function, called A B A B ... so that drift of the machine strikes all alike."""
+def by_turns(*functions: Callable[[], Any], runs: int = 5, warmup: int = 1, at_least: float = 0.0) -> list[float]:
+    """Median wall seconds of each function, called A B A B ... so that drift of the machine strikes all alike.
+
+    A turn is one call, or with `at_least` one that is not timed and then as many as last so many seconds.
+    """
     for function in functions:
         for _ in range(warmup):
             function()
     seconds: list[list[float]] = [[] for _ in functions]
     for _ in range(runs):
         for function, times in zip(functions, seconds, strict=True):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
+            times.append(_turn(function, at_least))
     return [statistics.median(times) for times in seconds]
+
+
+def _turn(function: Callable[[], Any], at_least: float) -> float:
+    """Mean seconds of one call."""
+    if at_least > 0:
+        function()
+    calls, start = 0, time.perf_counter()
+    while True:
+        function()
+        calls += 1
+        passed = time.perf_counter() - start
+        if passed >= at_least:
+            return passed / calls
 
 
 def compare(
@@ -63,6 +78,12 @@ def compare(
         "ratio": theirs / mine,
         **facts,
     }
+
+
+def share(name: str, n: int, alone: Callable[[], Any], shared: Callable[[], Any], **facts: Any) -> Row:
+    """Time an operation on two threads by turns with the same on one; `scaling` is how many times as fast that is."""
+    one, two = by_turns(alone, shared, runs=9, at_least=TURN)
+    return {"name": name, "n": n, "seconds": two, "threads": 2, "seconds_alone": one, "scaling": one / two, **facts}
 
 
 def peak_mb() -> float:

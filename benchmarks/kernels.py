@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Row, compare, machine, note, parser, show
+from benchmarks.harness import Row, compare, machine, note, parser, share, show
 from vortex_crypto.arith.ring import RingKernels, engine
 from vortex_crypto.arith.ring.native import ISAS
 from vortex_crypto.arith.ring.primes import ntt_primes_below
@@ -51,7 +51,7 @@ def seal_transform(degree: int) -> tuple[str, Callable[[], Any]] | None:
 
 def per_limb(row: Row) -> Row:
     """The row with its seconds, and those of its peer, for one limb."""
-    return {**row, **{key: row[key] / LIMBS for key in ("seconds", "peer_seconds") if key in row}}
+    return {**row, **{key: row[key] / LIMBS for key in ("seconds", "peer_seconds", "seconds_alone") if key in row}}
 
 
 def transforms(log_degrees: tuple[int, ...]) -> Iterator[Row]:
@@ -61,23 +61,22 @@ def transforms(log_degrees: tuple[int, ...]) -> Iterator[Row]:
         peer = seal_transform(degree)
         for isa in reversed(ISAS):
             for bits in (49, 60):
-                for threads in (1, 2):
-                    yield from _transform(degree, isa, bits, threads, peer)
+                yield from _transform(degree, isa, bits, peer)
 
 
-def _transform(
-    degree: int, isa: str, bits: int, threads: int, peer: tuple[str, Callable[[], Any]] | None
-) -> Iterator[Row]:
+def _transform(degree: int, isa: str, bits: int, peer: tuple[str, Callable[[], Any]] | None) -> Iterator[Row]:
     try:
-        r = ring(degree, LIMBS, bits=bits, threads=threads, isa=isa)
+        one, two = (ring(degree, LIMBS, bits=bits, threads=threads, isa=isa) for threads in (1, 2))
     except ParameterRefused as error:
         note(str(error))
         return
     basis = tuple(range(LIMBS))
-    x = r.expand_uniform(SEED, 0, basis)
-    facts = {"threads": threads, "isa": isa, "prime_bits": bits}
-    yield per_limb(compare("ntt_ring", degree, lambda: r.ntt(x, basis), peer, **facts))
-    yield per_limb(compare("intt_ring", degree, lambda: r.intt(x, basis), None, **facts))
+    x = one.expand_uniform(SEED, 0, basis)
+    facts: dict[str, Any] = {"isa": isa, "prime_bits": bits}
+    yield per_limb(compare("ntt_ring", degree, lambda: one.ntt(x, basis), peer, threads=1, **facts))
+    yield per_limb(share("ntt_ring", degree, lambda: one.ntt(x, basis), lambda: two.ntt(x, basis), **facts))
+    yield per_limb(compare("intt_ring", degree, lambda: one.intt(x, basis), None, threads=1, **facts))
+    yield per_limb(share("intt_ring", degree, lambda: one.intt(x, basis), lambda: two.intt(x, basis), **facts))
 
 
 def switching(sizes: tuple[tuple[int, int, int, int], ...]) -> Iterator[Row]:

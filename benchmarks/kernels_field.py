@@ -12,37 +12,38 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Row, compare, machine, parser, show
+from benchmarks.harness import Row, compare, machine, parser, share, show
 from benchmarks.peers.bn254 import Bn254Peers, bn254_peers
 from vortex_crypto.arith.field.arrays import Array, encode, g1_from_ints, g2_from_ints
 from vortex_crypto.arith.field.bn254 import FR, G1_GENERATOR, G2_GENERATOR
 from vortex_crypto.arith.field.native import NativeKernels, instruction_sets
 
+OURS = ("csr_times_vector", "fixed_base_g1", "fixed_base_g2")
+"""What is timed of no peer."""
 Timed = Callable[..., Iterator[Row]]
-"""Rows of a kernel: its name and size, a call of ours, and `bits` where its scalars are short."""
+"""Rows of a kernel: its name and size, ours as a function of threads, and `bits` where its scalars are short."""
 
 
 def rows(*, quick: bool = False, isas: tuple[str, ...] = ()) -> Iterator[Row]:
-    """Every field row: those instruction sets, or all, beside the peers at one thread, the best set at two."""
+    """Every field row: those instruction sets, or all, beside the peers at one thread, the best set at two as well."""
     sets = instruction_sets()
     with bn254_peers() as peers:
         for isa in isas or reversed(sets):
-            yield from _rows(NativeKernels(isa), 1, quick, peers)
-    if not isas:
-        yield from _rows(NativeKernels(sets[-1]), 2, quick, None)
+            yield from _rows(NativeKernels(isa), quick, peers, share_too=isa == sets[-1])
 
 
-def _rows(kernels: NativeKernels, threads: int, quick: bool, peers: Bn254Peers | None) -> Iterator[Row]:
-    facts = {"threads": threads, "isa": kernels.isa}
+def _rows(kernels: NativeKernels, quick: bool, peers: Bn254Peers, *, share_too: bool) -> Iterator[Row]:
+    def timed(name: str, n: int, ours: Callable[[int], Any], bits: int = 0) -> Iterator[Row]:
+        facts = {"isa": kernels.isa, "bits": bits} if bits else {"isa": kernels.isa}
+        alone = [compare(name, n, lambda: ours(1), None)] if name in OURS else None
+        for row in alone or peers.beside(name, n, lambda: ours(1), bits=bits):
+            yield {**row, "threads": 1, **facts}
+        if share_too:
+            yield share(name, n, lambda: ours(1), lambda: ours(2), **facts)
 
-    def timed(name: str, n: int, ours: Callable[[], Any], bits: int = 0) -> Iterator[Row]:
-        more = {**facts, "bits": bits} if bits else facts
-        measured = [compare(name, n, ours, None)] if peers is None else peers.beside(name, n, ours, bits=bits)
-        yield from ({**row, **more} for row in measured)
-
-    yield from _vectors(kernels, timed, threads, quick)
-    yield from _sums(kernels, timed, threads, quick)
-    yield from _pairing(kernels, timed, threads)
+    yield from _vectors(kernels, timed, quick)
+    yield from _sums(kernels, timed, quick)
+    yield from _pairing(kernels, timed)
 
 
 def random_elements(kernels: NativeKernels, n: int, seed: int = 1) -> Array:
@@ -51,41 +52,57 @@ def random_elements(kernels: NativeKernels, n: int, seed: int = 1) -> Array:
     return kernels.fr.to_montgomery(limbs)
 
 
-def _vectors(kernels: NativeKernels, timed: Timed, threads: int, quick: bool) -> Iterator[Row]:
+def _vectors(kernels: NativeKernels, timed: Timed, quick: bool) -> Iterator[Row]:
     for n in (1 << 12, 1 << 16):  # in the second-level cache, and out of it; a call as users make it, result included
         a, b = random_elements(kernels, n, 1), random_elements(kernels, n, 2)
-        for row in timed("fr_mul", n, lambda a=a, b=b: kernels.fr.mul(a, b, threads=threads)):
+        for row in timed("fr_mul", n, lambda threads, a=a, b=b: kernels.fr.mul(a, b, threads=threads)):
             yield {**row, "nanoseconds_each": 1e9 * row["seconds"] / n}
     for log_n in (12, 16) if quick else (12, 14, 16, 18, 20):
         values = random_elements(kernels, 1 << log_n)
-        yield from timed("ntt_fr", 1 << log_n, lambda values=values: kernels.ntt(values, threads=threads))
+        yield from timed("ntt_fr", 1 << log_n, lambda threads, v=values: kernels.ntt(v, threads=threads))
+    n, each = 1 << (12 if quick else 16), 8  # rows, and entries of a row
+    indptr, indices = np.arange(n + 1) * each, np.random.default_rng(6).integers(0, n, n * each)
+    entries, x = random_elements(kernels, n * each, 7), random_elements(kernels, n, 8)
+    product = lambda threads: kernels.csr_times_vector(indptr, indices, entries, x, threads=threads)  # noqa: E731
+    yield from timed("csr_times_vector", n, product)
 
 
-def _sums(kernels: NativeKernels, timed: Timed, threads: int, quick: bool) -> Iterator[Row]:
+def _sums(kernels: NativeKernels, timed: Timed, quick: bool) -> Iterator[Row]:
     largest = 1 << (16 if quick else 18)
     scalars = random_elements(kernels, largest, 3)
     generator = g1_from_ints([G1_GENERATOR])[0]
     points = kernels.g1.fixed_base(generator, random_elements(kernels, largest, 4))
     for n in (1 << log_n for log_n in (12, 14, 16, 18) if 1 << log_n <= largest):
-        yield from timed("msm_g1", n, lambda n=n: kernels.g1.msm(points[:n], scalars[:n], threads=threads))
+        ours = lambda threads, n=n: kernels.g1.msm(points[:n], scalars[:n], threads=threads)  # noqa: E731
+        yield from timed("msm_g1", n, ours)
     for n, bits in ((n, bits) for n in (1 << 16, 1 << 18) if n <= largest for bits in (8, 16, 32)):
         integers = np.random.default_rng(bits).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), n)
         small = kernels.fr.from_int64(integers)
-        ours = lambda n=n, small=small: kernels.g1.msm(points[:n], small, threads=threads)  # noqa: E731
+        ours = lambda threads, n=n, s=small: kernels.g1.msm(points[:n], s, threads=threads)  # noqa: E731
         yield from timed("msm_g1_small", n, ours, bits=bits)
     n = 1 << (12 if quick else 16)
-    twist = kernels.g2.fixed_base(g2_from_ints([G2_GENERATOR])[0], random_elements(kernels, n, 5))
-    yield from timed("msm_g2", n, lambda: kernels.g2.msm(twist, scalars[:n], threads=threads))
+    other = g2_from_ints([G2_GENERATOR])[0]
+    twist = kernels.g2.fixed_base(other, random_elements(kernels, n, 5))
+    ours = lambda threads: kernels.g2.msm(twist, scalars[:n], threads=threads)  # noqa: E731
+    yield from timed("msm_g2", n, ours)
+    n = 1 << (12 if quick else 14)
+    ours = lambda threads: kernels.g1.fixed_base(generator, scalars[:n], threads=threads)  # noqa: E731
+    yield from timed("fixed_base_g1", n, ours)
+    ours = lambda threads: kernels.g2.fixed_base(other, scalars[:n], threads=threads)  # noqa: E731
+    yield from timed("fixed_base_g2", n, ours)
 
 
-def _pairing(kernels: NativeKernels, timed: Timed, threads: int) -> Iterator[Row]:
-    """A check of four pairs, from the points and with their lines prepared, as those of a verifying key are."""
-    four = encode(FR, [3, 5, 7, 11])
-    p = kernels.g1.fixed_base(g1_from_ints([G1_GENERATOR])[0], four)
-    q = kernels.g2.fixed_base(g2_from_ints([G2_GENERATOR])[0], four)
-    yield from timed("pairing_product", 4, lambda: kernels.pairing_check(p, q, threads=threads))
-    lines = kernels.prepare_g2(q)
-    yield from timed("pairing_product_prepared", 4, lambda: kernels.pairing_check(p, lines, threads=threads))
+def _pairing(kernels: NativeKernels, timed: Timed) -> Iterator[Row]:
+    """Checks of 4, 16 and 64 pairs, from the points and with their lines prepared, as those of a verifying key are."""
+    for n in (4, 16, 64):
+        factors = encode(FR, range(3, 3 + n))
+        p = kernels.g1.fixed_base(g1_from_ints([G1_GENERATOR])[0], factors)
+        q = kernels.g2.fixed_base(g2_from_ints([G2_GENERATOR])[0], factors)
+        ours = lambda threads, p=p, q=q: kernels.pairing_check(p, q, threads=threads)  # noqa: E731
+        yield from timed("pairing_product", n, ours)
+        lines = kernels.prepare_g2(q)
+        ours = lambda threads, p=p, q=lines: kernels.pairing_check(p, q, threads=threads)  # noqa: E731
+        yield from timed("pairing_product_prepared", n, ours)
 
 
 def main() -> None:

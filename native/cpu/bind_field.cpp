@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -312,42 +313,59 @@ Out ntt(const Engine& engine, const Limbs& values, const Limbs& root, const Limb
 }
 
 // The count of rows of a sparse matrix in compressed rows, which must be one of so many columns.
-size_t expect_csr(const Ints& indptr, const Ints& indices, size_t values, size_t columns) {
+size_t expect_csr(const Run& run, const Ints& indptr, const Ints& indices, size_t values, size_t columns) {
     const size_t entries = indices.size(), rows = indptr.size() == 0 ? 0 : indptr.size() - 1;
-    bool sound = indptr.size() > 0 && values == entries && indptr.data()[0] == 0 && indptr.data()[rows] == (int64_t)entries;
-    for (size_t i = 0; i < rows; ++i) sound &= indptr.data()[i] <= indptr.data()[i + 1];
-    for (size_t k = 0; k < entries; ++k) sound &= (u64)indices.data()[k] < (u64)columns;
+    std::atomic<bool> sound = indptr.size() > 0 && values == entries && indptr.data()[0] == 0 &&
+                              indptr.data()[rows] == (int64_t)entries;
+    constexpr size_t many = 1 << 14;
+    const size_t row_blocks = (rows + many - 1) / many, entry_blocks = (entries + many - 1) / many;
+    run.parallel(row_blocks + entry_blocks, [&](size_t task) {
+        bool good = true;
+        if (task < row_blocks) {
+            for (size_t i = task * many; i < std::min(rows, (task + 1) * many); ++i) good &= indptr.data()[i] <= indptr.data()[i + 1];
+        } else {
+            const size_t from = (task - row_blocks) * many;
+            for (size_t k = from; k < std::min(entries, from + many); ++k) good &= (u64)indices.data()[k] < (u64)columns;
+        }
+        if (!good) sound = false;
+    });
     if (!sound) refuse("indptr must rise from 0 to the count of entries, and indices name elements of x");
     return rows;
 }
 
-Out csr(const Engine& engine, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
-    const size_t rows = expect_csr(indptr, indices, count(values, 4), count(x, 4));
+// kernel(from, count, out) over blocks of rows, once the matrix is found to be one.
+template <class Kernel>
+Out times_vector(const Engine& engine, const Ints& indptr, const Ints& indices, size_t values, const Limbs& x, unsigned threads,
+                 size_t rows_together, const Kernel& kernel) {
+    const Run run = engine.run(threads);
+    const size_t columns = count(x, 4), rows = indptr.size() == 0 ? 0 : indptr.size() - 1;
     u64* out;
     Out result = engine.limbs(out, {rows, 4});
     nb::gil_scoped_release release;
-    engine.run(threads).blocks(rows, 1024, [&](size_t from, size_t k) {
-        engine.ops.fr.csr(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
-    });
+    const vx::Pool::Watch watch = run.watch();
+    expect_csr(run, indptr, indices, values, columns);
+    run.blocks(rows, rows_together, [&](size_t from, size_t k) { kernel(from, k, out + 4 * from); });
     return result;
 }
 
-Out csr_int64(const Engine& engine, const Ints& indptr, const Ints& indices, const Ints& values, const Limbs& x, unsigned threads) {
-    const size_t rows = expect_csr(indptr, indices, values.size(), count(x, 4));
-    u64* out;
-    Out result = engine.limbs(out, {rows, 4});
-    nb::gil_scoped_release release;
-    engine.run(threads).blocks(rows, 256, [&](size_t from, size_t k) {
-        engine.ops.fr.csr_int64(indptr.data() + from, indices.data(), values.data(), x.data(), out + 4 * from, k);
+Out csr(const Engine& engine, const Ints& indptr, const Ints& indices, const Limbs& values, const Limbs& x, unsigned threads) {
+    return times_vector(engine, indptr, indices, count(values, 4), x, threads, 1024, [&](size_t from, size_t k, u64* out) {
+        engine.ops.fr.csr(indptr.data() + from, indices.data(), values.data(), x.data(), out, k);
     });
-    return result;
+}
+
+Out csr_int64(const Engine& engine, const Ints& indptr, const Ints& indices, const Ints& values, const Limbs& x, unsigned threads) {
+    return times_vector(engine, indptr, indices, values.size(), x, threads, 256, [&](size_t from, size_t k, u64* out) {
+        engine.ops.fr.csr_int64(indptr.data() + from, indices.data(), values.data(), x.data(), out, k);
+    });
 }
 
 // Rows in order, each of which may read what the rows before it made; a chain of dependencies has no use for threads.
 Out products_in_order(const Engine& engine, const Ints& a_indptr, const Ints& a_indices, const Limbs& a_values, const Ints& b_indptr,
                       const Ints& b_indices, const Limbs& b_values, const Ints& targets, const Limbs& x) {
-    const size_t columns = count(x, 4), rows = expect_csr(a_indptr, a_indices, count(a_values, 4), columns);
-    if (expect_csr(b_indptr, b_indices, count(b_values, 4), columns) != rows || targets.size() != rows)
+    const Run alone = engine.run(1);
+    const size_t columns = count(x, 4), rows = expect_csr(alone, a_indptr, a_indices, count(a_values, 4), columns);
+    if (expect_csr(alone, b_indptr, b_indices, count(b_values, 4), columns) != rows || targets.size() != rows)
         refuse("as many rows of a, rows of b and targets are needed");
     for (size_t i = 0; i < rows; ++i)
         if (targets.data()[i] < 0 || targets.data()[i] >= (int64_t)columns) refuse("targets must name elements of x");

@@ -19,11 +19,11 @@ public:
         const int64_t one = 1, n = (int64_t)n_;
         ops.fr.from_int64(&one, one_.v, 1);
         std::memcpy(root_.v, root, 32);
-        ops.fr.from_int64(&n, scale_.v, 1);
-        scale_ = inverted(scale_);
         coset_ = coset != nullptr;
         std::memcpy(shift_.v, coset ? coset : one_.v, 32);
         if (inverse) {
+            ops.fr.from_int64(&n, scale_.v, 1);
+            scale_ = inverted(scale_);
             root_ = inverted(root_);
             shift_ = inverted(shift_);
         }
@@ -41,6 +41,7 @@ public:
         const Buffer<u64> first = powers(before ? shift_ : one_, inverse_ ? scale_ : one_, n2);
         const Buffer<u64> step = powers(root_, after ? shift_ : one_, n2);
         const Buffer<u64> by_row = powers(power(shift_, before ? n2 : n1), one_, before ? n1 : n2);
+        const Pool::Watch watch = run_.watch();
         const Buffer<u64> middle = run_.buffer<u64>(4 * n_);
         tiles(n2, n1, [&](size_t begin, size_t end, void* scratch) {
             ops_.ntt.columns(in, middle.data(), log_n1, log_n2, begin, end, roots1.data(), before ? by_row.data() : nullptr,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ def instruction_sets() -> tuple[str, ...]:
 def _vector(what: str, array: Array, length: int | None = None) -> Array:
     check_shape(what, array, (length, LIMBS))
     return np.ascontiguousarray(array)
+
+
+@cache
+def _root_of_unity(log_n: int) -> Array:
+    root: Array = encode(FR, [fr_root_of_unity(log_n)])[0]
+    return root
 
 
 class NativeField:
@@ -167,7 +174,7 @@ class NativeKernels:
             check_shape("the coset's shift", coset, (LIMBS,))
             if not coset.any():
                 raise InvalidInput("the coset's shift must not be zero")
-        root = encode(FR, [fr_root_of_unity(n.bit_length() - 1)])[0]
+        root = _root_of_unity(n.bit_length() - 1)
         shift = self._one if coset is None else np.ascontiguousarray(coset)
         out: Array = self._native.ntt(self._engine, vector, root, shift, coset is not None, inverse, threads)
         return out
