@@ -182,10 +182,7 @@ struct CpuCore : PortableCore {
     // t in [0, 2kp) -> [0, kp), without a branch.
     template <class M, int k = 1>
     static VX_INLINE void fold(u64* out, const u64* t) {
-        u64 d[4];
-        const u64 p[4] = {multiple<M>(k, 0), multiple<M>(k, 1), multiple<M>(k, 2), multiple<M>(k, 3)};
-        const u64 below = sub_limbs(d, t, p);
-        for (int i = 0; i < 4; ++i) out[i] = d[i] ^ ((d[i] ^ t[i]) & below);
+        subtract_unless_below(out, t, memory<M, k>.p);
     }
     // 9a + b in [0, p), for b <= p.
     template <class M>

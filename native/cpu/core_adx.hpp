@@ -93,20 +93,6 @@ struct AdxCore : CpuCore {
         sum_of_products_fq2(out, &t, memory<M>.p);
     }
 
-    template <class M, int k = 1>
-    static VX_INLINE void fold(u64* out, const u64* t) {
-        u64 t0 = t[0], t1 = t[1], t2 = t[2], t3 = t[3], d0, d1, d2, d3;
-        asm(VX_FOLD("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[d0]", "%[d1]", "%[d2]", "%[d3]")
-            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [d0] "=&r"(d0), [d1] "=&r"(d1),
-              [d2] "=&r"(d2), [d3] "=&r"(d3)
-            : [m] "r"(&memory<M, k>)
-            : "cc");
-        out[0] = t0;
-        out[1] = t1;
-        out[2] = t2;
-        out[3] = t3;
-    }
-
     template <class M>
     static inline void nine_times_plus(u64* out, const u64* a, const u64* b) {
         // As CpuCore's: the guess, then what it leaves.
@@ -127,38 +113,6 @@ struct AdxCore : CpuCore {
             : [a] "r"(a), [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])a),
               "m"(*(const u64(*)[4])b)
             : "rdx", "cc");
-        out[0] = t0;
-        out[1] = t1;
-        out[2] = t2;
-        out[3] = t3;
-    }
-
-    template <class M>
-    static VX_INLINE void add(u64* out, const u64* a, const u64* b) {
-        u64 t0 = a[0], t1 = a[1], t2 = a[2], t3 = a[3], d0, d1, d2, d3;
-        asm("addq 0(%[b]), %[t0]\n\tadcq 8(%[b]), %[t1]\n\tadcq 16(%[b]), %[t2]\n\tadcq 24(%[b]), %[t3]\n\t"
-            VX_FOLD("%[t0]", "%[t1]", "%[t2]", "%[t3]", "%[d0]", "%[d1]", "%[d2]", "%[d3]")
-            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [d0] "=&r"(d0), [d1] "=&r"(d1),
-              [d2] "=&r"(d2), [d3] "=&r"(d3)
-            : [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])b)
-            : "cc");
-        out[0] = t0;
-        out[1] = t1;
-        out[2] = t2;
-        out[3] = t3;
-    }
-
-    template <class M>
-    static VX_INLINE void sub(u64* out, const u64* a, const u64* b) {
-        u64 t0 = a[0], t1 = a[1], t2 = a[2], t3 = a[3], d0, d1, d2, d3;
-        asm("subq 0(%[b]), %[t0]\n\tsbbq 8(%[b]), %[t1]\n\tsbbq 16(%[b]), %[t2]\n\tsbbq 24(%[b]), %[t3]\n\t"
-            "sbbq %[d0], %[d0]\n\tmovq %[d0], %[d1]\n\tmovq %[d0], %[d2]\n\tmovq %[d0], %[d3]\n\t"
-            "andq 0(%[m]), %[d0]\n\tandq 8(%[m]), %[d1]\n\tandq 16(%[m]), %[d2]\n\tandq 24(%[m]), %[d3]\n\t"
-            "addq %[d0], %[t0]\n\tadcq %[d1], %[t1]\n\tadcq %[d2], %[t2]\n\tadcq %[d3], %[t3]\n\t"
-            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [d0] "=&r"(d0), [d1] "=&r"(d1),
-              [d2] "=&r"(d2), [d3] "=&r"(d3)
-            : [b] "r"(b), [m] "r"(&memory<M>), "m"(*(const u64(*)[4])b)
-            : "cc");
         out[0] = t0;
         out[1] = t1;
         out[2] = t2;
