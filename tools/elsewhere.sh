@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 place=${1:?which place: aarch64 or noble}
 shift
 python=$(command -v "${PYTHON:-python}")
-PATH=$(dirname "$python"):$PATH
+PATH=$(cd "$(dirname "$python")" && pwd):$PATH
 home=$PWD/build/$place
 root=$home/root
 wheels=(numpy scipy networkx sympy mpmath onnx ml_dtypes protobuf msgpack pydantic typer rich py_ecc tenseal
