@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import kernels_points
 from benchmarks.harness import Row, compare, machine, parser, share, show
 from benchmarks.peers.bn254 import Bn254Peers, bn254_peers
 from vortex_crypto.arith.field.arrays import Array, encode, g1_from_ints, g2_from_ints
@@ -33,17 +34,22 @@ def rows(*, quick: bool = False, isas: tuple[str, ...] = ()) -> Iterator[Row]:
 
 
 def _rows(kernels: NativeKernels, quick: bool, peers: Bn254Peers, *, share_too: bool) -> Iterator[Row]:
-    def timed(name: str, n: int, ours: Callable[[int], Any], bits: int = 0) -> Iterator[Row]:
-        facts = {"isa": kernels.isa, "bits": bits} if bits else {"isa": kernels.isa}
-        alone = [compare(name, n, lambda: ours(1), None)] if name in OURS else None
-        for row in alone or peers.beside(name, n, lambda: ours(1), bits=bits):
-            yield {**row, "threads": 1, **facts}
-        if share_too:
-            yield share(name, n, lambda: ours(1), lambda: ours(2), **facts)
+    def timed_beside(peers: Bn254Peers) -> Timed:
+        def timed(name: str, n: int, ours: Callable[[int], Any], bits: int = 0) -> Iterator[Row]:
+            facts = {"isa": kernels.isa, "bits": bits} if bits else {"isa": kernels.isa}
+            alone = [compare(name, n, lambda: ours(1), None)] if name in OURS else None
+            for row in alone or peers.beside(name, n, lambda: ours(1), bits=bits):
+                yield {**row, "threads": 1, **facts}
+            if share_too:
+                yield share(name, n, lambda: ours(1), lambda: ours(2), **facts)
 
+        return timed
+
+    timed = timed_beside(peers)
     yield from _vectors(kernels, timed, quick)
     yield from _sums(kernels, timed, quick)
     yield from _pairing(kernels, timed)
+    yield from kernels_points.rows(kernels, timed_beside(peers.without_programs()))
 
 
 def random_elements(kernels: NativeKernels, n: int, seed: int = 1) -> Array:

@@ -50,6 +50,10 @@ class Mcl:
         """That kernel, or None where mcl has none of that name and size."""
         if name in ("msm_g1", "msm_g2") and n <= MCL_LARGEST_SUM:  # larger ones overflow its stack
             return self._sum(name[-2:].upper(), n)
+        if name in ("multiply_g1", "multiply_g2"):
+            return self._multiples(name[-2:].upper(), n)
+        if name in ("decompress_g1", "decompress_g2"):
+            return self._decompressions(name[-2:].upper(), n)
         return self._pairing(n) if name == "pairing_product" else None
 
     def _points(self, group: str, n: int) -> Any:
@@ -73,6 +77,31 @@ class Mcl:
         total, add_up = getattr(self._module, group)(), getattr(self._lib, f"mclBn{group}_mulVec")
         return lambda: add_up(ctypes.byref(total), points, scalars, ctypes.c_size_t(n))
 
+    def _multiples(self, group: str, n: int) -> Callable[[], None]:
+        """One point and scalar after the other; a call from Python adds about a microsecond."""
+        point, scalar, out = self._points(group, 2)[1], self._module.Fr(), getattr(self._module, group)()
+        self._lib.mclBnFr_setByCSPRNG(ctypes.byref(scalar))
+        multiply, operands = getattr(self._lib, f"mclBn{group}_mul"), [ctypes.byref(a) for a in (out, point, scalar)]
+        return lambda: [multiply(*operands) for _ in range(n)] and None
+
+    def _decompressions(self, group: str, n: int) -> Callable[[], None]:
+        """`deserialize`, and in G2 `isValidOrder`: what it takes to know a point read from outside."""
+        point, out, data = self._points(group, 2)[1], getattr(self._module, group)(), ctypes.create_string_buffer(128)
+        write, read, check = (
+            getattr(self._lib, f"mclBn{group}_{a}") for a in ("serialize", "deserialize", "isValidOrder")
+        )
+        length = ctypes.c_size_t(write(data, ctypes.c_size_t(128), ctypes.byref(point)))
+        if read(ctypes.byref(out), data, length) != length.value:
+            raise RuntimeError(f"mcl does not read what it wrote of {group}")
+
+        def run() -> None:
+            for _ in range(n):
+                read(ctypes.byref(out), data, length)
+                if group == "G2":
+                    check(ctypes.byref(out))
+
+        return run
+
     def _pairing(self, n: int) -> Callable[[], None]:
         p, q, out = self._points("G1", n), self._points("G2", n), self._module.GT()
 
@@ -88,6 +117,10 @@ class Bn254Peers:
 
     def __init__(self, mcl: Mcl | None, programs: list[Piped]) -> None:
         self._mcl, self._programs = mcl, programs
+
+    def without_programs(self) -> Bn254Peers:
+        """mcl alone."""
+        return Bn254Peers(self._mcl, [])
 
     def beside(self, name: str, n: int, ours: Callable[[], Any], *, bits: int = 0, runs: int = 5) -> Iterator[Row]:
         """A row for each peer that has that kernel, or one without a peer."""

@@ -257,10 +257,9 @@ public:
         bool* out;
         OutFlags result = engine_.flags(out, n);
         nb::gil_scoped_release release;
-        engine_.run(threads).blocks(n, 64, [&](size_t from, size_t k) {
-            u8 inside[64];
-            ops_.valid(points.data() + w * from, inside, k);
-            for (size_t j = 0; j < k; ++j) out[from + j] = inside[j] != 0;
+        static_assert(sizeof(bool) == 1);
+        engine_.run(threads).blocks(n, w == 8 ? 1024 : 64, [&](size_t from, size_t k) {
+            ops_.valid(points.data() + w * from, reinterpret_cast<u8*>(out) + from, k);
         });
         return result;
     }

@@ -36,6 +36,38 @@ struct Avx512Lanes {
         return _mm512_permutexvar_epi64(source, _mm512_maskz_loadu_epi64(few, p));
     }
 
+    // The 16 x 16 matrix of words of 32 bits, rows and columns exchanged, row after row.
+    template <class Lane>
+    VX_INLINE static void store_transposed(u32* out, Lane (&rows)[16]) {
+        V a[16], b[16];
+        for (int i = 0; i < 16; i += 2) {
+            a[i] = _mm512_unpacklo_epi32((V)rows[i], (V)rows[i + 1]);
+            a[i + 1] = _mm512_unpackhi_epi32((V)rows[i], (V)rows[i + 1]);
+        }
+        // b[4 g + k] holds rows 4 g .. 4 g + 3 at columns k + 4 c in its 128-bit parts c
+        for (int g = 0; g < 16; g += 4) {
+            for (int k = 0; k < 2; ++k) {
+                b[g + 2 * k] = _mm512_unpacklo_epi64(a[g + k], a[g + 2 + k]);
+                b[g + 2 * k + 1] = _mm512_unpackhi_epi64(a[g + k], a[g + 2 + k]);
+            }
+        }
+        for (int k = 0; k < 4; ++k) {
+            const V even = _mm512_shuffle_i64x2(b[k], b[4 + k], 0x88), odd = _mm512_shuffle_i64x2(b[k], b[4 + k], 0xdd);
+            const V more = _mm512_shuffle_i64x2(b[8 + k], b[12 + k], 0x88), rest = _mm512_shuffle_i64x2(b[8 + k], b[12 + k], 0xdd);
+            _mm512_storeu_si512(out + 16 * k, _mm512_shuffle_i64x2(even, more, 0x88));
+            _mm512_storeu_si512(out + 16 * (k + 4), _mm512_shuffle_i64x2(odd, rest, 0x88));
+            _mm512_storeu_si512(out + 16 * (k + 8), _mm512_shuffle_i64x2(even, more, 0xdd));
+            _mm512_storeu_si512(out + 16 * (k + 12), _mm512_shuffle_i64x2(odd, rest, 0xdd));
+        }
+    }
+    // Those of eight words of 64 bits that are below the modulus under the mask, first; returns their count.
+    VX_INLINE static size_t store_below(u64* out, const u32* words, u64 mask, u64 modulus) {
+        const V v = _mm512_and_si512(_mm512_loadu_si512(words), set1(mask));
+        const __mmask8 below = _mm512_cmplt_epu64_mask(v, set1(modulus));
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(below, v));
+        return static_cast<size_t>(__builtin_popcount(below));
+    }
+
     // The 8 x 8 matrix of words, rows and columns exchanged.
     VX_INLINE static void transpose(V (&v)[8]) {
         V a[8];

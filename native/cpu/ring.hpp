@@ -92,7 +92,8 @@ public:
     void weighted_sums(const RowsOut& out, const RowsIn& weights, const std::vector<unsigned>& repeats,
                        const std::vector<Term>& terms, size_t sums, size_t parts, const Basis& basis);
 
-    // Rows of 2 n doubles (n complex numbers), extended: followed by 2 n low parts; roots likewise, extended: 4 n.
+    // Rows of 2 n doubles (n complex numbers), extended: followed by 2 n low parts; roots: n real parts, n imaginary parts,
+    // extended: then their low parts.
     void special_fft(const std::vector<double*>& out, const std::vector<const double*>& in, const double* roots, size_t n,
                      bool inverse, bool extended);
     // False if a coefficient is out of range; low rows may be null.

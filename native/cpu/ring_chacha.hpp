@@ -8,6 +8,10 @@ inline namespace VX_ISA {
 
 using ChaChaLane = u32 __attribute__((vector_size(4 * kChaChaBlocks)));
 
+// Lanes that transpose sixteen vectors of sixteen words in registers.
+template <class L>
+constexpr bool kTransposes = requires(u32* out, ChaChaLane (&rows)[16]) { L::store_transposed(out, rows); };
+
 // L names the instruction set.
 template <class L>
 struct ChaCha {
@@ -31,14 +35,34 @@ struct ChaCha {
                 quarter_round(s[i], s[4 + (i + 1) % 4], s[8 + (i + 2) % 4], s[12 + (i + 3) % 4]);
             }
         }
-        alignas(64) u32 columns[16][kChaChaBlocks];
-        for (int i = 0; i < 16; ++i) {
-            s[i] += start[i];
-            __builtin_memcpy(columns[i], &s[i], sizeof(s[i]));
+        if constexpr (kTransposes<L>) {
+            for (int i = 0; i < 16; ++i) s[i] += start[i];
+            L::store_transposed(out, s);
+        } else {
+            alignas(64) u32 columns[16][kChaChaBlocks];
+            for (int i = 0; i < 16; ++i) {
+                s[i] += start[i];
+                __builtin_memcpy(columns[i], &s[i], sizeof(s[i]));
+            }
+            for (int lane = 0; lane < kChaChaBlocks; ++lane) {
+                for (int i = 0; i < 16; ++i) out[16 * lane + i] = columns[i][lane];
+            }
         }
-        for (int lane = 0; lane < kChaChaBlocks; ++lane) {
-            for (int i = 0; i < 16; ++i) out[16 * lane + i] = columns[i][lane];
+    }
+
+    static size_t accept(u64* out, const u32* words, size_t count, u64 modulus) {
+        const u64 mask = ~u64{0} >> __builtin_clzll(modulus);
+        size_t have = 0;
+        if constexpr (kTransposes<L>) {
+            for (size_t i = 0; i < count; i += 8) have += L::store_below(out + have, words + 2 * i, mask, modulus);
+        } else {
+            for (size_t i = 0; i < count; ++i) {
+                const u64 w = (words[2 * i] | u64{words[2 * i + 1]} << 32) & mask;
+                out[have] = w;
+                have += w < modulus;
+            }
         }
+        return have;
     }
 };
 

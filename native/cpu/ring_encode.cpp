@@ -118,6 +118,9 @@ public:
                 product = mul_mod(product, moduli[k]->q % moduli[i]->q, *moduli[i]);
             }
             inverse_.push_back(power_mod(product, moduli[i]->q - 2, *moduli[i]));
+            for (size_t k = 0; k < moduli.size(); ++k) {
+                reduced_.push_back(moduli[k]->q % moduli[i]->q);
+            }
             multiply_add(whole_, moduli[i]->q, 0, words_);
         }
         u64 carry = 0;  // half = floor(whole / 2)
@@ -133,11 +136,15 @@ public:
         const size_t count = moduli_.size();
         for (size_t i = 0; i < count; ++i) {
             const Modulus& m = *moduli_[i];
-            u64 below = 0;  // what the digits so far give modulo q_i
-            for (size_t k = i; k-- > 0;) {
-                below = add_mod(mul_mod(below, moduli_[k]->q % m.q, m), digit[k] % m.q, m.q);
+            u64 below = i == 0 ? 0 : reduce_128(0, digit[i - 1], m);  // what the digits so far give modulo q_i
+            for (size_t k = i - (i != 0); k-- > 0;) {
+                below = add_mod(mul_mod(below, reduced_[i * count + k], m), reduce_128(0, digit[k], m), m.q);
             }
-            digit[i] = mul_mod(sub_mod(residues[i], below, m.q), inverse_[i], m);
+            digit[i] = i == 0 ? residues[0] : mul_mod(sub_mod(residues[i], below, m.q), inverse_[i], m);
+        }
+        if (words_ <= 2) {
+            lift_short(digit, high, low);
+            return;
         }
         Natural x;
         for (size_t i = count; i-- > 0;) {
@@ -158,8 +165,27 @@ public:
     }
 
 private:
+    // `lift` for a product below 2^128: conversions of the compiler's integers round to nearest as well.
+    void lift_short(const u64* digit, double& high, double& low) const {
+        const auto whole = [](const Natural& a) { return a.word[0] | u128{a.word[1]} << 64; };
+        u128 x = 0;
+        for (size_t i = moduli_.size(); i-- > 0;) {
+            x = x * moduli_[i]->q + digit[i];
+        }
+        const bool negative = x > whole(half_);
+        x = negative ? whole(whole_) - x : x;
+        high = static_cast<double>(x);
+        const __int128 rest = static_cast<__int128>(x - static_cast<u128>(high));
+        low = static_cast<double>(rest);
+        if (negative) {
+            high = -high;
+            low = -low;
+        }
+    }
+
     std::vector<const Modulus*> moduli_;
     std::vector<u64> inverse_;  // (q_0 .. q_(i-1))^-1 mod q_i
+    std::vector<u64> reduced_;  // [i][k]: q_k mod q_i
     Natural whole_, half_;
     size_t words_;
 };
@@ -172,63 +198,83 @@ double two_product(double a, double b, double& error) {
 
 }  // namespace
 
+namespace {
+
+using Stage = void (*)(const SplitRow&, const SplitRow&, size_t, size_t);
+
+SplitRow from_place(const SplitRow& z, size_t i) {
+    return {z.re + i, z.im + i, z.re_low ? z.re_low + i : nullptr, z.im_low ? z.im_low + i : nullptr};
+}
+
+// The stages of half-length `least` to n / 2, depth first, so that a block is finished in the first cache.
+void stages(Stage stage, const SplitRow& z, const SplitRow& table, size_t n, size_t least, bool inverse) {
+    constexpr size_t kBlock = 1024;
+    const auto run = [&](size_t half) { stage(z, from_place(table, half), n, half); };
+    const auto halves = [&] {
+        for (size_t i = 0; i < n; i += n / 2) {
+            stages(stage, from_place(z, i), table, n / 2, least, inverse);
+        }
+    };
+    if (n > kBlock && inverse) {
+        run(n / 2);
+        halves();
+    } else if (n > kBlock) {
+        halves();
+        run(n / 2);
+    } else if (inverse) {
+        for (size_t half = n / 2; half >= least; half /= 2) {
+            run(half);
+        }
+    } else {
+        for (size_t half = least; half < n; half *= 2) {
+            run(half);
+        }
+    }
+}
+
+}  // namespace
+
 void Ring::special_fft(const std::vector<double*>& out, const std::vector<const double*>& in, const double* roots, size_t n,
                        bool inverse, bool extended) {
-    const size_t parts = extended ? 4 : 2;
-    const Buffer<double> tables(arena_, parts * n);
     const auto split_into = [n, extended](double* at) {
         return SplitRow{at, at + n, extended ? at + 2 * n : nullptr, extended ? at + 3 * n : nullptr};
     };
-    const auto put = [n, extended](const SplitRow& to, size_t i, const double* from, size_t k) {
-        to.re[i] = from[2 * k];
-        to.im[i] = from[2 * k + 1];
-        if (extended) {
-            to.re_low[i] = from[2 * (n + k)];
-            to.im_low[i] = from[2 * (n + k) + 1];
-        }
-    };
-    const SplitRow table = split_into(tables.data());
-    for (size_t i = 0; i < n; ++i) {
-        put(table, i, roots, i);
-    }
+    const SplitRow table = split_into(const_cast<double*>(roots));  // read only
     const Rows& rows = limb(0).rows;
-    const auto stage = extended ? (inverse ? rows.ifft_stage_extended : rows.fft_stage_extended)
-                                : (inverse ? rows.ifft_stage : rows.fft_stage);
-    const auto run = [&](const SplitRow& z, size_t half) {
-        const SplitRow twiddles{table.re + half, table.im + half, extended ? table.re_low + half : nullptr,
-                                extended ? table.im_low + half : nullptr};
-        stage(z, twiddles, n, half);
-    };
+    const Stage stage = extended ? (inverse ? rows.ifft_stage_extended : rows.fft_stage_extended)
+                                 : (inverse ? rows.ifft_stage : rows.fft_stage);
+    const double scale = 1.0 / static_cast<double>(n);  // a power of two: exact
+    const size_t parts = extended ? 4 : 2, tile = 64;
     pool_.run(in.size(), [&](size_t i, unsigned) {
-        const Buffer<double> scratch(arena_, parts * n);
+        const Buffer<double> scratch(arena_, parts * n), ordered(arena_, n < tile ? parts * n : 0);
         const SplitRow z = split_into(scratch.data());
-        const double* from = in[i];
-        double* to = out[i];
-        const auto get = [&](size_t j, size_t k, double scale) {
-            to[2 * j] = z.re[k] * scale;
-            to[2 * j + 1] = z.im[k] * scale;
-            if (extended) {
-                to[2 * (n + j)] = z.re_low[k] * scale;
-                to[2 * (n + j) + 1] = z.im_low[k] * scale;
+        if (n < tile) {
+            // result[i] = x[brv(i)] for the n pairs, and again for their low parts
+            const auto reverse = [&](double* to, const double* from, double by) {
+                each_reversed(n, [&](size_t j, size_t k) {
+                    for (size_t at = 0; at < parts * n; at += 2 * n) {
+                        to[at + 2 * j] = from[at + 2 * k] * by;
+                        to[at + 2 * j + 1] = from[at + 2 * k + 1] * by;
+                    }
+                });
+            };
+            if (!inverse) {
+                reverse(ordered.data(), in[i], 1.0);
             }
-        };
-        if (inverse) {
-            for (size_t j = 0; j < n; ++j) {
-                put(z, j, from, j);
+            rows.part(z, inverse ? in[i] : ordered.data(), n);
+            stages(stage, z, table, n, 1, inverse);
+            rows.join(inverse ? ordered.data() : out[i], z, n);
+            if (inverse) {
+                reverse(out[i], ordered.data(), scale);
             }
-            for (size_t half = n / 2; half >= 1; half /= 2) {
-                run(z, half);
-            }
-            const double scale = 1.0 / static_cast<double>(n);  // a power of two: exact
-            each_reversed(n, [&](size_t j, size_t k) { get(j, k, scale); });
+        } else if (inverse) {
+            rows.part(z, in[i], n);
+            stages(stage, z, table, n, tile / 8, inverse);
+            rows.ifft_last(out[i], z, table, n, scale);
         } else {
-            each_reversed(n, [&](size_t j, size_t k) { put(z, j, from, k); });
-            for (size_t half = 1; half < n; half *= 2) {
-                run(z, half);
-            }
-            for (size_t j = 0; j < n; ++j) {
-                get(j, j, 1.0);
-            }
+            rows.fft_first(z, in[i], table, n);
+            stages(stage, z, table, n, tile / 8, inverse);
+            rows.join(out[i], z, n);
         }
     });
 }
@@ -239,29 +285,33 @@ bool Ring::round_to_residues(const RowsOut& out, const std::vector<const double*
     const size_t batch = high.size();
     const Buffer<u64> scratch = words(3 * batch);
     std::atomic<bool> good{true};
-    pool_.run(batch, [&](size_t b, unsigned) {
+    constexpr size_t kBlock = 512;
+    const size_t columns = std::min(n_, kBlock), blocks = n_ / columns;
+    pool_.run(batch * blocks, [&](size_t task, unsigned) {
+        const size_t b = task / blocks, from = task % blocks * columns;
         u64 *lo = scratch.row(3 * b, n_), *hi = scratch.row(3 * b + 1, n_), *negative = scratch.row(3 * b + 2, n_);
-        bool all = true;
-        for (size_t j = 0; j < n_; ++j) {
-            const double x = high[b][j], x_low = low.empty() ? 0.0 : low[b][j];
+        const double* below = low.empty() ? nullptr : low[b];
+        if (limb(0).rows.round_small(lo + from, negative + from, high[b] + from, below ? below + from : nullptr, scale_high,
+                                     scale_low, columns)) {
+            std::fill(hi + from, hi + from + columns, 0);
+            return;
+        }
+        for (size_t j = from; j < from + columns; ++j) {
+            const double x = high[b][j], x_low = below ? below[j] : 0.0;
             double e = 0, p = two_product(x, scale_high, e);
             e += x * scale_low + x_low * scale_high;
             const double s = p + e;
             e = e - (s - p);
             const double whole = std::nearbyint(s), rest = std::nearbyint((s - whole) + e);
             if (!(std::fabs(whole) < kLimit)) {
-                all = false;
-                lo[j] = hi[j] = negative[j] = 0;
-                continue;
+                good = false;
+                return;
             }
             const __int128 value = static_cast<__int128>(whole) + static_cast<__int128>(rest);
             const u128 magnitude = value < 0 ? -static_cast<u128>(value) : static_cast<u128>(value);
             lo[j] = static_cast<u64>(magnitude);
             hi[j] = static_cast<u64>(magnitude >> 64);
             negative[j] = value < 0 ? ~u64{0} : 0;
-        }
-        if (!all) {
-            good = false;
         }
     });
     if (!good) {

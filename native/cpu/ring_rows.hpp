@@ -97,11 +97,27 @@ struct Rows {
     void (*overflow)(u64* v, const u64* const* y, const double* inverses, size_t count, size_t n);
     // out = +-(hi 2^64 + lo) mod q, below 2^127; minus where `negative` is all ones rather than zero; hi may be null
     void (*reduce_words)(u64* out, const u64* lo, const u64* hi, const u64* negative, size_t n, const Modulus&);
-    // One stage of the special FFT on n places in split form, table of `half` twiddles: see embedding.py.
+    // The special FFT on n places in split form, extended where there are low parts; tables hold the twiddles of half-length h
+    // from place h on. See embedding.py and ring_embedding.hpp. Numbers in memory: n pairs of real and imaginary parts, then,
+    // extended, n more of their low parts.
+    // The values in bit-reversed order, and the first three stages, n >= 64.
+    void (*fft_first)(const SplitRow& z, const double* from, const SplitRow& table, size_t n);
+    // The last three stages of the inverse, and its results in bit-reversed order times `scale`, n >= 64.
+    void (*ifft_last)(double* to, const SplitRow& z, const SplitRow& table, size_t n, double scale);
+    void (*part)(const SplitRow& z, const double* from, size_t n);
+    void (*join)(double* to, const SplitRow& z, size_t n);
+    // One stage, `table` from place `half` on.
     void (*fft_stage)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
     void (*ifft_stage)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
     void (*fft_stage_extended)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
     void (*ifft_stage_extended)(const SplitRow& z, const SplitRow& table, size_t n, size_t half);
+    // |round(x s)| and its sign, all ones or zero, for the double-doubles x (x_low may be null) and s = scale_high + scale_low;
+    // false, and nothing of use, if one of them is 2^62 or more
+    bool (*round_small)(u64* magnitude, u64* negative, const double* x, const double* x_low, double scale_high,
+                        double scale_low, size_t n);
+    // The words of `count`, a multiple of eight, that are below the modulus under its mask, in order; returns how many they
+    // are. Up to eight places behind them may be written to.
+    size_t (*accept)(u64* out, const u32* words, size_t count, u64 modulus);
     // kChaChaBlocks blocks of 16 words of ChaCha20 for the state `input`, block counters first, first + 1, ..
     void (*chacha)(u32* out, const u32* input, u32 first);
 };

@@ -366,8 +366,9 @@ struct RowsOf {
                     add,           sub,          negate,          multiply,     multiply_add,
                     products,      add_scalar,   multiply_scalar, sub_multiply, permute,
                     add_permuted,  inner,        weighted,        extend,       overflow,
-                    RowsOf<Words>::reduce_words, E::fft_stage,    E::ifft_stage, E::fft_stage_extended,
-                    E::ifft_stage_extended, ChaCha<L>::blocks};
+                    RowsOf<Words>::reduce_words, E::fft_first, E::ifft_last, E::part, E::join,
+                    E::fft_stage,  E::ifft_stage, E::fft_stage_extended, E::ifft_stage_extended,
+                    E::round_small, ChaCha<L>::accept, ChaCha<L>::blocks};
     }
 };
 

@@ -43,16 +43,18 @@ void Ring::sample_uniform(u64* out, const unsigned char* seed, u64 stream, u32 l
     const size_t n = n_;
     const u64 modulus = this->modulus(static_cast<int>(limb_index));
     KeyStream chacha(any_rows(), seed, stream, limb_index);
-    const u64 mask = ~u64{0} >> __builtin_clzll(modulus);
+    constexpr size_t kWords = kRunBytes / 8;
     u32 words[kRunBytes / 4];
-    size_t have = 0;
-    while (have < n) {
+    u64 some[kWords + 8];
+    for (size_t have = 0; have < n;) {
         chacha.run(words);
-        for (size_t i = 0; i < kRunBytes / 4 && have < n; i += 2) {
-            const u64 w = word64(words + i) & mask;
-            out[have] = w;
-            have += w < modulus;
+        if (n - have >= kWords + 8) {
+            have += any_rows().accept(out + have, words, kWords, modulus);
+            continue;
         }
+        const size_t count = std::min(any_rows().accept(some, words, kWords, modulus), n - have);
+        std::copy(some, some + count, out + have);
+        have += count;
     }
 }
 

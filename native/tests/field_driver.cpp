@@ -49,6 +49,9 @@ void vectors(const vx::VectorOps& ops, size_t n, Results& results) {
         indices[i] = (int64_t)(n - 1 - i);
     }
     ops.from_int64(integers.data(), out.data(), n), keep();
+    std::vector<uint8_t> below(n);
+    ops.canonical(a.data(), below.data(), n);
+    results.push_back(Words(below.begin(), below.end()));
     ops.csr(indptr.data(), indices.data(), a.data(), b.data(), out.data(), n), keep();
     ops.csr_int64(indptr.data(), indices.data(), integers.data(), b.data(), out.data(), n), keep();
     out.resize(4);
@@ -89,8 +92,16 @@ void points(const vx::FieldOps& ops, const vx::GroupOps& group, size_t n, const 
     group.negate(many.data(), out.data(), n);
     vx::add_points(group, many.data(), out.data(), out.data(), n, run);
     results.push_back(out);
-    group.multiply(many.data(), scalars.data(), out.data(), n < 3 ? n : 3);
+    scalars = random_elements(n, 6);
+    group.multiply(many.data(), scalars.data(), out.data(), n);
     results.push_back(out);
+    Words x(n * group.words / 2);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = many[i / (group.words / 2) * group.words + i % (group.words / 2)];
+    std::vector<uint8_t> larger(n), found(n);
+    for (size_t i = 0; i < n; ++i) larger[i] = i % 3 == 0;
+    group.lift_x(x.data(), larger.data(), out.data(), found.data(), n);
+    results.push_back(out);
+    results.push_back(Words(found.begin(), found.end()));
     std::vector<uint8_t> inside(n);
     group.valid(many.data(), inside.data(), n);
     results.push_back(Words(inside.begin(), inside.end()));

@@ -170,7 +170,11 @@ std::vector<Rows> everything(Ring& ring) {
         for (bool extended : {false, true}) {
             result(1, [&](const RowsOut& out) {
                 const size_t size = extended ? slots : 2 * slots;
-                ring.special_fft(as_floats(out), {values.data()}, roots.data(), size, inverse, extended);
+                std::vector<double> split(roots.size());  // real parts, imaginary parts, and their low parts
+                for (size_t i = 0; i < split.size(); ++i) {
+                    split[(i / (2 * size) * 2 + i % 2) * size + i / 2 % size] = roots[i];
+                }
+                ring.special_fft(as_floats(out), {values.data()}, split.data(), size, inverse, extended);
             });
         }
     }

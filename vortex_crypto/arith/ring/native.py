@@ -6,6 +6,7 @@ Shapes and dtypes are checked here, where errors can name things; the core check
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -233,7 +234,7 @@ class NativeRing:
     def _fft(self, values: Complexes, *, inverse: bool, extended: bool) -> Complexes:
         checks.complexes(values, self._degree, extended=extended)
         n = values.shape[-1]
-        roots = (embedding.roots_extended if extended else embedding.roots)(n).view(np.float64).reshape(-1)
+        roots = _split_roots(n, extended)
         flat = np.ascontiguousarray(values).view(np.float64)
         if extended:
             flat = flat.reshape(*values.shape[:-2], 4 * n)
@@ -273,6 +274,13 @@ class NativeRing:
         checks.seed(seed, stream)
         thresholds = list(chacha.gaussian_thresholds())
         return np.asarray(self._core.sample_gaussian(seed, stream, chacha.GAUSSIAN_WORD, thresholds))
+
+
+@lru_cache(maxsize=64)
+def _split_roots(slots: int, extended: bool) -> Floats:
+    """The embedding's roots with their parts apart: float64 [2 * slots], or with their low parts [4 * slots]."""
+    table = embedding.roots_extended(slots) if extended else embedding.roots(slots)[None]
+    return np.ascontiguousarray(np.stack([table.real, table.imag], axis=1)).reshape(-1)
 
 
 def _rows(x: NDArray[Any]) -> NDArray[Any]:
