@@ -2,7 +2,8 @@
 
 `python -m benchmarks.fhe_bootstrap [--json] [--slots 15 12] [--threads 1 2] [--openfhe-python PATH]
 [--lattigo-python PATH]`. Each row: seconds of one bootstrap (median; of the processor, with one thread), levels and
-precision after it, log2 of the probability of failure, peak memory, seconds to make the keys. A row more for each peer
+precision after it, log2 of the probability of failure, peak memory, seconds to make the keys; with more threads than one
+`scaling` too, how many times as fast they are as one that takes turns with them. A row more for each peer
 (see `fhe_primitives` for what the interpreters need) holds the same of it, `ratio` its seconds over ours with one
 thread: one after the other, as two do not fit the memory together. Lattigo runs the set of its own that has our levels
 and precision; OpenFHE, whose primes have the size of its scale, as many levels of 59 bits as its own 128-bit check
@@ -64,11 +65,17 @@ def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
     encryptor = Encryptor(context)
     x = encryptor.encrypt(secret, values, 1).expand(context)
     y = bootstrapper.run(evaluator, encapsulation, x)
-    times = []
+    ways = [(bootstrapper, evaluator)]
+    if threads > 1:  # one thread by turns with them, on the same keys and matrices
+        alone = Context(parameters)
+        ways.append((bootstrapper.on(alone), Evaluator(alone, evaluator.keys)))
+    each: list[list[float]] = [[] for _ in ways]
     for _ in range(runs):
-        start = clock()
-        bootstrapper.run(evaluator, encapsulation, x)
-        times.append(clock() - start)
+        for (made_ready, by), times in zip(ways, each, strict=True):
+            start = clock()
+            made_ready.run(by, encapsulation, x)
+            times.append(clock() - start)
+    seconds = [statistics.median(times) for times in each]
     errors = np.abs(encryptor.decrypt(secret, y, slots) - values)
     known = PUBLISHED_SECONDS.get(log_slots, {})
     return {
@@ -76,7 +83,8 @@ def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
         "n": parameters.ring_degree,
         "slots": slots,
         "threads": threads,
-        "seconds": statistics.median(times),
+        "seconds": seconds[0],
+        **({"one_thread_seconds": seconds[1], "scaling": seconds[1] / seconds[0]} if threads > 1 else {}),
         "levels": y.level,
         "log_qp": round(parameters.log_qp, 1),
         "precision_bits": float(-np.log2(errors.mean())),
@@ -87,7 +95,7 @@ def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
         "keys": len(keys) + 3,
         "security": parameters.security,
         "published": known,
-        **({"published_ratio": min(known.values()) / statistics.median(times)} if known and threads == 1 else {}),
+        **({"published_ratio": min(known.values()) / seconds[0]} if known and threads == 1 else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""CKKS primitives of the own scheme, single-threaded, beside SEAL, OpenFHE and Lattigo in the same run.
+"""CKKS primitives of the own scheme, single-threaded, beside SEAL, OpenFHE and Lattigo in the same run; then on two threads.
 
 `python -m benchmarks.fhe_primitives [--json] [--log-n 13 14 15 16] [--openfhe-python PATH] [--lattigo-python PATH]`.
 One row for each operation and peer, by turns: same degree, same levels, primes of the same sizes, one thread, and the
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -252,12 +252,39 @@ def _row(operation: Operation, log_n: int, measured: Row, facts: Row) -> Row:
 
 
 def threaded(log_n: int) -> Iterator[Row]:
-    """Two threads by turns with one."""
-    one, two = (scheme(log_n, frozenset(), threads=count) for count in (1, 2))
-    for single, double in zip(primitives(one), primitives(two), strict=True):
-        alone, together = by_turns(single.run, double.run)
-        facts = {"threads": 2, "peer": "one thread", "peer_seconds": alone, "ratio": alone / together}
-        yield {"name": single.name, "n": single.n, "ring_degree": 1 << log_n, "seconds": together, **facts, **one.facts}
+    """Two threads by turns with one, `scaling` being how many times as fast; the keys are the same."""
+    one = scheme(log_n, lowering(_SCALED).steps if sizes_of(log_n, [_SCALED]) else frozenset())
+    context = Context(one.context.parameters, threads=2)
+    evaluator = Evaluator(context, one.evaluator.keys)
+    two = replace(one, context=context, encryptor=Encryptor(context), evaluator=evaluator)
+    for single, double in zip(_scaled(one), _scaled(two), strict=True):
+        if not np.array_equal(single.run().parts, double.run().parts):
+            raise RuntimeError(f"{single.name} differs on two threads")
+        again = max(1, round(_TURN_SECONDS / by_turns(single.run, runs=3)[0]))
+        alone, together = (seconds / again for seconds in by_turns(*(_times(each, again) for each in (single, double))))
+        facts = {"threads": 2, "peer": "one thread", "peer_seconds": alone}
+        row = {"name": single.name, "n": single.n, "ring_degree": 1 << log_n, "seconds": together, **facts, **one.facts}
+        yield {**row, "ratio": alone / together, "scaling": alone / together}
+
+
+_SCALED = 128
+_TURN_SECONDS = 0.02
+"""A turn is many calls of a short operation: threads are then as awake as in a program."""
+
+
+def _scaled(made: Scheme) -> list[Operation]:
+    found = primitives(made)
+    if made.context.parameters.max_level > 5:
+        found.append(polynomial(made, 31))
+    return [*found, *(matvec(made, size) for size in sizes_of(made.log_n, [_SCALED]))]
+
+
+def _times(operation: Operation, count: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(count):
+            operation.run()
+
+    return run
 
 
 def rows(
@@ -266,7 +293,8 @@ def rows(
     yield machine("tenseal")
     for log_n in log_ns:
         yield from at_degree(log_n, pythons, matrices, degrees)
-    yield from threaded(max(log_ns))
+    for log_n in log_ns:
+        yield from threaded(log_n)
     yield {"name": "peak", "n": 1 << max(log_ns), "seconds": 0.0, "peak_mb": peak_mb()}
 
 

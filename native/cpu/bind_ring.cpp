@@ -182,9 +182,25 @@ Out<u64> tensor_sum(Ring& ring, const std::vector<In<u64>>& a, const std::vector
     return out.array;
 }
 
-template <void (Ring::*kernel)(const RowsOut&, const RowsIn&, const std::vector<u64>&, const Basis&)>
-Out<u64> by_scalar(Ring& ring, const In<u64>& a, const std::vector<u64>& scalars, const Basis& basis) {
-    const RowsIn in = residues(ring, a, basis);
+// b over the first polynomials of a, or with an axis less over all of them.
+Out<u64> add(Ring& ring, const In<u64>& a, const In<u64>& b, const Basis& basis) {
+    const RowsIn left = residues(ring, a, basis);
+    RowsIn right = residues(ring, b, basis);
+    if (b.ndim() == 2) {
+        const RowsIn one = right;
+        while (right.size() < left.size()) {
+            right.insert(right.end(), one.begin(), one.end());
+        }
+    }
+    if (right.size() > left.size()) {
+        refuse("operands of different shapes");
+    }
+    Made<u64> out = make<u64>(ring, shape_of(a));
+    unlocked([&] { ring.add(out.rows, left, right, basis); });
+    return out.array;
+}
+
+void check_scalars(const Ring& ring, const std::vector<u64>& scalars, const Basis& basis) {
     if (scalars.size() != basis.size()) {
         refuse("one scalar a limb is expected");
     }
@@ -193,8 +209,21 @@ Out<u64> by_scalar(Ring& ring, const In<u64>& a, const std::vector<u64>& scalars
             refuse("a scalar is not reduced");
         }
     }
+}
+
+Out<u64> add_scalar(Ring& ring, const In<u64>& a, const std::vector<u64>& scalars, const Basis& basis, size_t count) {
+    const RowsIn in = residues(ring, a, basis);
+    check_scalars(ring, scalars, basis);
     Made<u64> out = make<u64>(ring, shape_of(a));
-    unlocked([&] { (ring.*kernel)(out.rows, in, scalars, basis); });
+    unlocked([&] { ring.add_scalar(out.rows, in, scalars, basis, count); });
+    return out.array;
+}
+
+Out<u64> multiply_scalar(Ring& ring, const In<u64>& a, const std::vector<u64>& scalars, const Basis& basis) {
+    const RowsIn in = residues(ring, a, basis);
+    check_scalars(ring, scalars, basis);
+    Made<u64> out = make<u64>(ring, shape_of(a));
+    unlocked([&] { ring.multiply_scalar(out.rows, in, scalars, basis); });
     return out.array;
 }
 
@@ -222,15 +251,20 @@ Out<u64> extend(Ring& ring, const In<u64>& x, const Basis& source, const Basis& 
     return out.array;
 }
 
-Out<u64> mod_down(Ring& ring, const In<u64>& x, const Basis& basis, size_t count) {
+Out<u64> mod_down(Ring& ring, const In<u64>& x, const Basis& basis, size_t count, u64 element, const nb::object& addend) {
     const RowsIn in = residues(ring, x, basis);
+    check_element(element);
     if (count < 1 || count >= basis.size()) {
         refuse("mod_down drops at least one limb and keeps at least one");
     }
     Shape shape = shape_of(x);
     shape[shape.size() - 2] -= count;
+    const RowsIn added = addend_rows(ring, addend, Basis(basis.begin(), basis.end() - count));
     Made<u64> out = make<u64>(ring, shape);
-    unlocked([&] { ring.mod_down(out.rows, in, basis, count); });
+    if (added.size() > out.rows.size()) {
+        refuse("an addend has more polynomials than the operand");
+    }
+    unlocked([&] { ring.mod_down(out.rows, in, basis, count, added, element); });
     return out.array;
 }
 
@@ -497,18 +531,19 @@ void bind_ring(nb::module_& m) {
         .def_prop_ro("threads", &Ring::threads)
         .def_prop_ro("isa", &Ring::isa)
         .def("ntt", &ntt, a("x"), nb::arg("basis"), nb::arg("inverse"))
-        .def("add", &binary<&Ring::add>, a("a"), a("b"), nb::arg("basis"))
+        .def("add", &add, a("a"), a("b"), nb::arg("basis"))
         .def("sub", &binary<&Ring::sub>, a("a"), a("b"), nb::arg("basis"))
         .def("negate", &negate, a("a"), nb::arg("basis"))
         .def("multiply", &binary<&Ring::multiply>, a("a"), a("b"), nb::arg("basis"))
         .def("multiply_add", &multiply_add, a("a"), a("b"), a("c"), nb::arg("basis"))
         .def("tensor_sum", &tensor_sum, a("a"), a("b"), nb::arg("basis"),
              nb::arg("addend").none())
-        .def("add_scalar", &by_scalar<&Ring::add_scalar>, a("a"), nb::arg("scalars"), nb::arg("basis"))
-        .def("multiply_scalar", &by_scalar<&Ring::multiply_scalar>, a("a"), nb::arg("scalars"), nb::arg("basis"))
+        .def("add_scalar", &add_scalar, a("a"), nb::arg("scalars"), nb::arg("basis"), nb::arg("count"))
+        .def("multiply_scalar", &multiply_scalar, a("a"), nb::arg("scalars"), nb::arg("basis"))
         .def("automorphism", &automorphism, a("x"), nb::arg("galois_element"), nb::arg("basis"), nb::arg("ntt"))
         .def("extend", &extend, a("x"), nb::arg("source"), nb::arg("target"), nb::arg("exact"))
-        .def("mod_down", &mod_down, a("x"), nb::arg("basis"), nb::arg("count"))
+        .def("mod_down", &mod_down, a("x"), nb::arg("basis"), nb::arg("count"), nb::arg("galois_element"),
+             nb::arg("addend").none())
         .def("reduce_signed", &reduce_signed, a("x"), nb::arg("basis"))
         .def("is_reduced", &is_reduced, a("x"), nb::arg("basis"))
         .def("decompose", &decompose, a("x"), nb::arg("digits"), nb::arg("special"))

@@ -1,6 +1,7 @@
 // Tables, dispatch, transforms and pointwise kernels of the ring.
 #include "ring.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace vx {
@@ -215,7 +216,13 @@ void Ring::ntt(const RowsOut& out, const RowsIn& x, const Basis& basis, bool inv
 }
 
 void Ring::add(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis) {
-    each_row(out, basis, [&](size_t i, const Limb& l) { l.rows.add(out[i], a[i], b[i % b.size()], n_, l.modulus); });
+    each_row(out, basis, [&](size_t i, const Limb& l) {
+        if (i < b.size()) {
+            l.rows.add(out[i], a[i], b[i], n_, l.modulus);
+        } else {
+            std::copy_n(a[i], n_, out[i]);
+        }
+    });
 }
 
 void Ring::sub(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis) {
@@ -261,9 +268,14 @@ void Ring::tensor_sum(const RowsOut& out, const RowsIn& a, const RowsIn& b, cons
     });
 }
 
-void Ring::add_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis) {
+void Ring::add_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis,
+                      size_t count) {
     each_row(out, basis, [&](size_t i, const Limb& l) {
-        l.rows.add_scalar(out[i], a[i], scalars[i % basis.size()], n_, l.modulus);
+        if (i < count * basis.size()) {
+            l.rows.add_scalar(out[i], a[i], scalars[i % basis.size()], n_, l.modulus);
+        } else {
+            std::copy_n(a[i], n_, out[i]);
+        }
     });
 }
 

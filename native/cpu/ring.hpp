@@ -64,6 +64,7 @@ public:
     u64 modulus(int i) const { return limbs_[i]->modulus.q; }
 
     void ntt(const RowsOut& out, const RowsIn& x, const Basis& basis, bool inverse);
+    // b: rows of so many of the first polynomials of a; the others are copied
     void add(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis);
     void sub(const RowsOut& out, const RowsIn& a, const RowsIn& b, const Basis& basis);
     void negate(const RowsOut& out, const RowsIn& a, const Basis& basis);
@@ -71,12 +72,14 @@ public:
     void multiply_add(const RowsOut& out, const RowsIn& a, const RowsIn& b, const RowsIn& c, const Basis& basis);
     // a, b: rows [pair][2][limb]; addend: rows of none or two polynomials
     void tensor_sum(const RowsOut& out, const RowsIn& a, const RowsIn& b, const RowsIn& addend, const Basis& basis);
-    void add_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis);
+    // to the first `count` polynomials; the others are copied
+    void add_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis, size_t count);
     void multiply_scalar(const RowsOut& out, const RowsIn& a, const std::vector<u64>& scalars, const Basis& basis);
     void automorphism(const RowsOut& out, const RowsIn& x, u64 element, const Basis& basis, bool ntt);
 
     void extend(const RowsOut& out, const RowsIn& x, const Basis& source, const Basis& target, bool exact);
-    void mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count);
+    // addend: rows of so many polynomials, at most as many as out has, over what is kept of the basis
+    void mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count, const RowsIn& addend, u64 element);
     void reduce_signed(const RowsOut& out, const std::vector<const long long*>& x, const Basis& basis);
     bool is_reduced(const RowsIn& x, const Basis& basis);
 

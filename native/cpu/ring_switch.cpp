@@ -151,8 +151,9 @@ void Ring::extend(const RowsOut& out, const RowsIn& x, const Basis& source, cons
     });
 }
 
-void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count) {
-    divide_by_special(out, x, basis, count, {}, nullptr);
+void Ring::mod_down(const RowsOut& out, const RowsIn& x, const Basis& basis, size_t count, const RowsIn& addend,
+                    u64 element) {
+    divide_by_special(out, x, basis, count, addend, Turn(*this, element).get());
 }
 
 // mod_down, plus phi(addend) on as many polynomials as it has.

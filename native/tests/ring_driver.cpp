@@ -94,12 +94,12 @@ std::vector<Rows> everything(Ring& ring) {
     twice.insert(twice.end(), y.begin(), y.end());
     also.insert(also.end(), x.begin(), x.end());
     result(3 * limbs, [&](const RowsOut& out) { ring.tensor_sum(out, twice, also, first, all); });
-    result(x.size(), [&](const RowsOut& out) { ring.add_scalar(out, x, scalars, all); });
+    result(x.size(), [&](const RowsOut& out) { ring.add_scalar(out, x, scalars, all, 2); });
     result(x.size(), [&](const RowsOut& out) { ring.multiply_scalar(out, x, scalars, all); });
     result(x.size(), [&](const RowsOut& out) { ring.automorphism(out, x, 5, all, true); });
     result(x.size(), [&](const RowsOut& out) { ring.automorphism(out, x, 5, all, false); });
     result(2 * limbs, [&](const RowsOut& out) { ring.extend(out, x, all, all, true); });
-    result(2 * (limbs - 2), [&](const RowsOut& out) { ring.mod_down(out, x, all, 2); });
+    result(2 * (limbs - 2), [&](const RowsOut& out) { ring.mod_down(out, x, all, 2, {}, 1); });
     const Basis special{static_cast<int>(limbs) - 1};
     std::vector<Basis> digits(2);
     RowsIn operand;

@@ -6,7 +6,7 @@ its arrays on the device pays for no transfers. Sampling and encoding belong to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -121,7 +121,20 @@ class CudaRing(OnDevice):
         return self._result(self._transform(self._in(x, basis), basis, inverse=True), x)
 
     def add(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        return self._result(self._binary("ring_add", a, b, basis), a)
+        checks.leading(a, b)
+        if b.ndim == a.ndim and b.shape[0] < a.shape[0]:
+            return self._result(self._leading(self._in(a, basis), b.shape[0], lambda x: self._add(x, b, basis)), a)
+        return self._result(self._add(a, b, basis), a)
+
+    def _add(self, a: Any, b: Any, basis: Basis) -> DeviceArray:
+        return self._binary("ring_add", a, b, basis)
+
+    def _leading(self, x: DeviceArray, count: int, change: Callable[[DeviceArray], DeviceArray]) -> DeviceArray:
+        """x with its first `count` polynomials changed."""
+        out = self._new(*x.shape)
+        out[:count] = change(x[:count])
+        out[count:] = x[count:]
+        return out
 
     def sub(self, a: Residues, b: Residues, basis: Basis) -> Residues:
         return self._result(self._binary("ring_sub", a, b, basis), a)
@@ -169,10 +182,17 @@ class CudaRing(OnDevice):
         tables = (self._scalars(scalar, basis), self._positions(basis), self._primes)
         return self._pointwise("ring_multiply_scalar", x, basis, *tables)
 
-    def add_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
+    def add_scalar(
+        self, a: Residues, scalar: int | Sequence[int], basis: Basis, *, count: int | None = None
+    ) -> Residues:
         x = self._in(a, basis)
+        first = checks.count(count, a)
         tables = (self._scalars(scalar, basis), self._positions(basis), self._primes)
-        return self._result(self._pointwise("ring_add_scalar", x, basis, *tables), a)
+
+        def added(part: DeviceArray) -> DeviceArray:
+            return self._pointwise("ring_add_scalar", part, basis, *tables)
+
+        return self._result(added(x) if count is None else self._leading(x, first, added), a)
 
     def multiply_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
         return self._result(self._scaled(self._in(a, basis), scalar, basis), a)
@@ -224,8 +244,11 @@ class CudaRing(OnDevice):
         self._launch("ring_divide", len(kept), _batch(x), out, x, *tables)
         return out
 
-    def mod_down(self, x: Residues, basis: Basis, count: int) -> Residues:
-        return self._result(self._mod_down(self._in(x, basis), basis, count), x)
+    def mod_down(
+        self, x: Residues, basis: Basis, count: int, *, galois_element: int = 1, addend: Residues | None = None
+    ) -> Residues:
+        divided = self._mod_down(self._in(x, basis), basis, count)
+        return self._result(self._plus(divided, addend, galois_element, basis[:-count]), x)
 
     def reduce_signed(self, x: Integers, basis: Basis) -> Residues:
         checks.array("integers", x, np.int64, (self.degree,))
@@ -262,14 +285,15 @@ class CudaRing(OnDevice):
         self._launch("ring_key_switch_inner", len(basis), 2, out, lifted, key, *tables, *sizes)
         return out
 
-    def _plus(self, pair: DeviceArray, addend: Any, galois_element: int, basis: Basis) -> DeviceArray:
+    def _plus(self, x: DeviceArray, addend: Any, galois_element: int, basis: Basis) -> DeviceArray:
+        element = self._element(galois_element)
         if addend is None:
-            return pair
-        checks.addend(addend, len(basis), self.degree)
-        turned = self._turned(self._in(addend, basis), self._element(galois_element), basis)
+            return x
+        checks.addend(addend, len(basis), self.degree, to=x.shape[:-2])
+        turned = self._turned(self._in(addend, basis), element, basis)
         count = addend.shape[0]
-        pair[:count] = self._binary("ring_add", pair[:count], turned, basis)
-        return pair
+        x[:count] = self._binary("ring_add", x[:count], turned, basis)
+        return x
 
     def key_switch_inner(
         self,

@@ -99,6 +99,12 @@ def _pointwise(operands: int) -> Callable[[Operands], Iterator[Case]]:
     return cases
 
 
+def _add(make: Operands) -> Iterator[Case]:
+    yield from _pointwise(2)(make)
+    yield (make.residues(3), make.residues(2), make.all), {}
+    yield (make.residues(2), make.residues(1), make.all), {}
+
+
 def _tensor(make: Operands) -> Iterator[Case]:
     yield (make.residues(2), make.residues(2), make.all), {}
 
@@ -115,6 +121,12 @@ def _tensor_sum(make: Operands) -> Iterator[Case]:
 def _scalar(make: Operands) -> Iterator[Case]:
     for scalar in (0, 1, -1, -(7**60), list(range(len(make.all)))):
         yield (make.residues(2), scalar, make.all), {}
+
+
+def _add_scalar(make: Operands) -> Iterator[Case]:
+    yield from _scalar(make)
+    for count in (1, 2, 3):
+        yield (make.residues(3), -5, make.all), {"count": count}
 
 
 def _automorphism(make: Operands) -> Iterator[Case]:
@@ -140,6 +152,10 @@ def _mod_down(make: Operands) -> Iterator[Case]:
     for count in (1, 2, 4):
         yield (make.residues(2), make.all, count), {}
     yield (make.residues(basis=(4, 0)), (4, 0), 1), {}
+    for element in (1, 5):
+        for parts in (1, 2):
+            more = {"galois_element": element, "addend": make.residues(parts, basis=make.all[:-2])}
+            yield (make.residues(2), make.all, 2), more
 
 
 def _reduce_signed(make: Operands) -> Iterator[Case]:
@@ -268,11 +284,13 @@ def _sparse(make: Operands) -> Iterator[Case]:
 
 CASES: dict[str, Callable[[Operands], Iterator[Case]]] = {
     **dict.fromkeys(("ntt", "intt", "negate"), _pointwise(1)),
-    **dict.fromkeys(("add", "sub", "multiply"), _pointwise(2)),
+    "add": _add,
+    **dict.fromkeys(("sub", "multiply"), _pointwise(2)),
     "multiply_add": _pointwise(3),
     "tensor": _tensor,
     "tensor_sum": _tensor_sum,
-    **dict.fromkeys(("add_scalar", "multiply_scalar"), _scalar),
+    "add_scalar": _add_scalar,
+    "multiply_scalar": _scalar,
     "automorphism": _automorphism,
     "extend": _extend,
     "mod_down": _mod_down,

@@ -130,6 +130,21 @@ def test_hoisting_is_key_switching_of_the_rotated_polynomial(name: str, s: int, 
     np.testing.assert_array_equal(hoisted, r.key_switch(x, key, digits, SPECIAL, whole, galois_element=g))
 
 
+@given(names, streams, streams)
+def test_a_key_switch_that_drops_a_prime_differs_from_a_rescale_after_it_by_its_rounding(
+    name: str, s: int, t: int
+) -> None:
+    r, x, whole = ring(name), draw(name, s), BASIS + SPECIAL
+    digits = ((0, 1), (2, 3))
+    key = np.stack([draw(name, (t + k) % (1 << 64), whole) for k in range(4)]).reshape(2, 2, len(whole), N)
+    added = np.stack([x, x])
+    together = r.key_switch(x, key, digits, SPECIAL, whole, addend=added, drop=1)
+    apart = r.mod_down(r.key_switch(x, key, digits, SPECIAL, whole, addend=added), BASIS, 1)
+    low = BASIS[:-1]
+    difference = integers(r.intt(r.sub(together, apart, low), low)[0], low)
+    assert max(abs(int(d)) for d in difference) <= 1
+
+
 @given(names, st.integers(0, 2**32), st.integers(0, 6))
 def test_special_ffts_invert_and_evaluate_the_polynomial(name: str, seed: int, log_slots: int) -> None:
     r, n = ring(name), 1 << log_slots

@@ -62,6 +62,21 @@ def pair(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
         raise ShapeMismatch(f"operands of shapes {a.shape} and {b.shape}")
 
 
+def leading(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
+    """ShapeMismatch unless b is a `pair` of a, or [k, limbs, N] for a [m, limbs, N] with 0 < k < m."""
+    if not (a.ndim == b.ndim == 3 and 0 < b.shape[0] < a.shape[0] and a.shape[1:] == b.shape[1:]):
+        pair(a, b)
+
+
+def count(polynomials: int | None, a: NDArray[np.generic]) -> int:
+    """How many polynomials of a come first: all if None; ShapeMismatch unless a [m, limbs, N] has so many."""
+    if polynomials is None:
+        return prod(a.shape[:-2])
+    if a.ndim != 3 or not 0 < polynomials <= a.shape[0]:
+        raise ShapeMismatch(f"the first {polynomials} polynomials of an array of shape {a.shape}")
+    return polynomials
+
+
 def key(shape: tuple[int, ...], basis: Sequence[int], key_basis: Sequence[int], digits: int) -> None:
     """ShapeMismatch unless a key of that shape [d, 2, limbs, N] serves so many digits over that basis."""
     if shape[0] < digits or shape[1] != 2 or not set(basis) <= set(key_basis):
@@ -77,11 +92,11 @@ def weight_of_sum(weight: NDArray[np.generic], degree: int, limbs: int) -> None:
         )
 
 
-def addend(x: NDArray[np.generic], limbs: int, degree: int) -> None:
-    """ShapeMismatch unless x is uint64 [1 or 2, limbs, N]."""
+def addend(x: NDArray[np.generic], limbs: int, degree: int, *, to: tuple[int, ...] = (2,)) -> None:
+    """ShapeMismatch unless x is uint64 [1 or 2, limbs, N], of no more polynomials than the leading axes `to` have."""
     array("addend", x, np.uint64, (limbs, degree), ndim=3)
-    if x.shape[0] not in (1, 2):
-        raise ShapeMismatch(f"an addend of {x.shape[0]} polynomials: one or two are expected")
+    if x.shape[0] not in (1, 2) or len(to) != 1 or x.shape[0] > to[0]:
+        raise ShapeMismatch(f"an addend of {x.shape[0]} polynomials to {to}: one or two are expected, of as many")
 
 
 def sums(weights: Sequence[Sequence[object]], terms: Sequence[NDArray[np.generic] | Turned]) -> None:

@@ -68,7 +68,10 @@ class RingKernels(Protocol):
         """NTT form to coefficient form."""
 
     def add(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        """a + b. Here and below `b` may also be [limbs, N], used for every leading index of `a`."""
+        """a + b. Here and below `b` may also be [limbs, N], used for every leading index of `a`.
+
+        Here alone it may also be [k, limbs, N] for a [m, limbs, N], k < m: what follows the first k is copied.
+        """
 
     def sub(self, a: Residues, b: Residues, basis: Basis) -> Residues:
         """a - b."""
@@ -93,8 +96,13 @@ class RingKernels(Protocol):
         One pass over memory, one reduction a result: products of ciphertexts that are relinearised together.
         """
 
-    def add_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
-        """a + scalar at every place (in NTT form: a plus a constant polynomial). One integer, or one for each limb."""
+    def add_scalar(
+        self, a: Residues, scalar: int | Sequence[int], basis: Basis, *, count: int | None = None
+    ) -> Residues:
+        """a + scalar at every place (in NTT form: a plus a constant polynomial). One integer, or one for each limb.
+
+        With `count`, to the first so many polynomials of a [m, limbs, N] alone: the others are copied.
+        """
 
     def multiply_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
         """a * scalar. One integer of any size and sign, or one for each limb."""
@@ -113,11 +121,14 @@ class RingKernels(Protocol):
         Not exact: v = 0, so it is the representative in [0, D) plus at most len(source) - 1 times D.
         """
 
-    def mod_down(self, x: Residues, basis: Basis, count: int) -> Residues:
-        """round(x / D) over basis[:-count], D the product of the last `count` primes. NTT form in and out.
+    def mod_down(
+        self, x: Residues, basis: Basis, count: int, *, galois_element: int = 1, addend: Residues | None = None
+    ) -> Residues:
+        """round(x / D) + phi(addend) over basis[:-count], D the product of the last `count` primes. NTT form in and out.
 
         Rescaling (count = 1 or 2) and the division by the special primes after key switching. Rounding is that of
-        `extend`, exact: (x - lift(x mod D)) / D.
+        `extend`, exact: (x - lift(x mod D)) / D. phi is the automorphism of galois_element; addend is
+        [1 or 2, len(basis) - count, N], for the first one or two of x [m, len(basis), N].
         """
 
     def reduce_signed(self, x: Integers, basis: Basis) -> Residues:

@@ -85,7 +85,9 @@ class NativeRing:
         return _residues(self._core.ntt(self._in(x, basis), basis, True))
 
     def add(self, a: Residues, b: Residues, basis: Basis) -> Residues:
-        return _residues(self._core.add(*self._pair(a, b, basis), basis))
+        checked = self._in(a, basis), self._in(b, basis)
+        checks.leading(a, b)
+        return _residues(self._core.add(*checked, basis))
 
     def sub(self, a: Residues, b: Residues, basis: Basis) -> Residues:
         return _residues(self._core.sub(*self._pair(a, b, basis), basis))
@@ -116,8 +118,12 @@ class NativeRing:
             raise ShapeMismatch(f"{len(values)} scalars for {len(basis)} limbs")
         return [int(v) % self._moduli[i] for v, i in zip(values, basis, strict=True)]
 
-    def add_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
-        return _residues(self._core.add_scalar(self._in(a, basis), self._scalars(scalar, basis), basis))
+    def add_scalar(
+        self, a: Residues, scalar: int | Sequence[int], basis: Basis, *, count: int | None = None
+    ) -> Residues:
+        operand = self._in(a, basis)
+        first = checks.count(count, a)
+        return _residues(self._core.add_scalar(operand, self._scalars(scalar, basis), basis, first))
 
     def multiply_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
         return _residues(self._core.multiply_scalar(self._in(a, basis), self._scalars(scalar, basis), basis))
@@ -133,10 +139,14 @@ class NativeRing:
         checks.basis(target, len(self._moduli))
         return _residues(self._core.extend(self._in(x, source), source, target, exact))
 
-    def mod_down(self, x: Residues, basis: Basis, count: int) -> Residues:
+    def mod_down(
+        self, x: Residues, basis: Basis, count: int, *, galois_element: int = 1, addend: Residues | None = None
+    ) -> Residues:
         if not 1 <= count < len(basis):
             raise ShapeMismatch(f"dropping {count} of {len(basis)} limbs")
-        return _residues(self._core.mod_down(self._in(x, basis), basis, count))
+        operand, element = self._in(x, basis), self._element(galois_element)
+        added = self._addend(addend, basis[:-count], to=x.shape[:-2])
+        return _residues(self._core.mod_down(operand, basis, count, element, added))
 
     def reduce_signed(self, x: Integers, basis: Basis) -> Residues:
         checks.basis(basis, len(self._moduli))
@@ -170,10 +180,10 @@ class NativeRing:
         key = self._key(t.key, basis, t.key_basis, t.lifted.shape[0])
         return operand, key, t.key_basis, self._element(t.galois_element), self._addend(t.addend, basis)
 
-    def _addend(self, addend: Residues | None, basis: Basis) -> Residues | None:
+    def _addend(self, addend: Residues | None, basis: Basis, *, to: tuple[int, ...] = (2,)) -> Residues | None:
         if addend is None:
             return None
-        checks.addend(addend, len(basis), self._degree)
+        checks.addend(addend, len(basis), self._degree, to=to)
         return _rows(addend)
 
     def _key(self, key: Residues, basis: Basis, key_basis: Basis, digits: int) -> Residues:

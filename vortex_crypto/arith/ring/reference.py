@@ -89,7 +89,9 @@ class ReferenceRing:
     def add(self, a: Residues, b: Residues, basis: Basis) -> Residues:
         q = self._check(a, basis)
         self._check(b, basis)
-        checks.pair(a, b)
+        checks.leading(a, b)
+        if b.ndim == a.ndim and len(b) < len(a):
+            return np.concatenate([modular.add(a[: len(b)], b, q), a[len(b) :]])
         return modular.add(a, b, q)
 
     def sub(self, a: Residues, b: Residues, basis: Basis) -> Residues:
@@ -133,9 +135,13 @@ class ReferenceRing:
             raise ShapeMismatch(f"{len(values)} scalars for {len(basis)} limbs")
         return modular.column([int(v) % self._moduli[i] for v, i in zip(values, basis, strict=True)])
 
-    def add_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
+    def add_scalar(
+        self, a: Residues, scalar: int | Sequence[int], basis: Basis, *, count: int | None = None
+    ) -> Residues:
         q = self._check(a, basis)
-        return modular.add(a, self._scalars(scalar, basis), q)
+        first = checks.count(count, a)
+        total = modular.add(a, self._scalars(scalar, basis), q)
+        return total if count is None else np.concatenate([total[:first], a[first:]])
 
     def multiply_scalar(self, a: Residues, scalar: int | Sequence[int], basis: Basis) -> Residues:
         q = self._check(a, basis)
@@ -169,7 +175,9 @@ class ReferenceRing:
             result = modular.sub(result, modular.mul(modular.column([whole % b for b in to_primes]), v % p, p), p)
         return result
 
-    def mod_down(self, x: Residues, basis: Basis, count: int) -> Residues:
+    def mod_down(
+        self, x: Residues, basis: Basis, count: int, *, galois_element: int = 1, addend: Residues | None = None
+    ) -> Residues:
         self._check(x, basis)
         if not 1 <= count < len(basis):
             raise ShapeMismatch(f"dropping {count} of {len(basis)} limbs")
@@ -178,7 +186,8 @@ class ReferenceRing:
         lifted = self.ntt(self.extend(tail, dropped, kept), kept)
         whole = prod(self._moduli[i] for i in dropped)
         inverse = [pow(whole, -1, self._moduli[i]) for i in kept]
-        return self.multiply_scalar(self.sub(x[..., :-count, :], lifted, kept), inverse, kept)
+        divided = self.multiply_scalar(self.sub(x[..., :-count, :], lifted, kept), inverse, kept)
+        return self._plus(divided, addend, galois_element, kept)
 
     def reduce_signed(self, x: Integers, basis: Basis) -> Residues:
         q = self._q(basis)
@@ -222,13 +231,12 @@ class ReferenceRing:
             total = self.add(total, self.multiply(key[j][:, limbs], turned[j], basis), basis)
         return self._plus(total, addend, galois_element, basis)
 
-    def _plus(self, pair: Residues, addend: Residues | None, galois_element: int, basis: Basis) -> Residues:
+    def _plus(self, x: Residues, addend: Residues | None, galois_element: int, basis: Basis) -> Residues:
+        checks.galois(galois_element)
         if addend is None:
-            return pair
-        checks.addend(addend, len(basis), self._degree)
-        count = addend.shape[0]
-        turned = self.automorphism(addend, galois_element, basis)
-        return np.concatenate([self.add(pair[:count], turned, basis), pair[count:]])
+            return x
+        checks.addend(addend, len(basis), self._degree, to=x.shape[:-2])
+        return self.add(x, self.automorphism(addend, galois_element, basis), basis)
 
     def key_switch(
         self,

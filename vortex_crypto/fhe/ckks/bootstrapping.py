@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -184,6 +185,12 @@ class Bootstrapper:
             scales = (context.scale(outer_level), self.raised_scale)
         self._second = _transforms(encoder, second, cuts[len(first) :], scales, store)
 
+    def on(self, context: Context) -> Bootstrapper:
+        """The same prepared matrices on another context of the same parameters: of another engine, or more threads."""
+        made = copy(self)
+        made.context = context
+        return made
+
     @property
     def transforms(self) -> tuple[Transform, ...]:
         """The factors of both transforms, in the order they are applied."""
@@ -277,8 +284,9 @@ class Bootstrapper:
         """From q0 to the whole chain: D m + q0 I, for the sparse secret's small I, then under the main secret again."""
         context, ring = self.context, self.context.ring
         bottom, special = (0,), context.special[:1]
-        pair = ring.key_switch(x.parts[1], keys.to_sparse.rows, (bottom,), special, bottom + special)
-        pair[0] = ring.add(pair[0], x.parts[0], bottom)
+        pair = ring.key_switch(
+            x.parts[1], keys.to_sparse.rows, (bottom,), special, bottom + special, addend=x.parts[:1]
+        )
         chain = context.basis(context.top_level)
         lifted = ring.ntt(ring.extend(ring.intt(pair, bottom), bottom, chain), chain)
         return evaluator.switch_key(Ciphertext(lifted, x.scale), keys.to_dense)

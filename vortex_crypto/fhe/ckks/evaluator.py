@@ -56,9 +56,7 @@ class Evaluator:
         a, b = self._aligned(a, b)
         if len(a.parts) < len(b.parts):
             a, b = b, a
-        basis, count = self.context.basis(a.level), len(b.parts)
-        total = self.context.ring.add(a.parts[:count], b.parts, basis)
-        return Ciphertext(_joined(total, a.parts[count:]), a.scale)
+        return Ciphertext(self.context.ring.add(a.parts, b.parts, self.context.basis(a.level)), a.scale)
 
     def sub(self, a: Ciphertext, b: Ciphertext) -> Ciphertext:
         """a - b, at the lower of their levels.
@@ -84,10 +82,10 @@ class Evaluator:
         basis, ring = self.context.basis(a.level), self.context.ring
         number = _number(values)
         if number is not None and number.imag == 0:
-            first = ring.add_scalar(a.parts[0], round(Fraction(number.real) * a.scale), basis)
+            total = ring.add_scalar(a.parts, round(Fraction(number.real) * a.scale), basis, count=1)
         else:
-            first = ring.add(a.parts[0], self._plain(self.encoder.encode(values, a.scale, basis)), basis)
-        return Ciphertext(_joined(first[None], a.parts[1:]), a.scale)
+            total = ring.add(a.parts, self._plain(self.encoder.encode(values, a.scale, basis))[None], basis)
+        return Ciphertext(total, a.scale)
 
     # Products
 
@@ -256,8 +254,15 @@ class Evaluator:
         if step % self.context.slots == 0:
             return hoisted.ciphertext
         element, level = self.context.galois_element(step), hoisted.ciphertext.level
-        extended = self.inner(hoisted.lifted, self.keys.for_galois(element, level), level, element)
-        return self._turned(hoisted.ciphertext, self.mod_down_special(extended, level), element)
+        context, turned = self.context, self.inner(hoisted.lifted, self.keys.for_galois(element, level), level, element)
+        parts = context.ring.mod_down(
+            turned,
+            context.extended(level),
+            len(context.special),
+            galois_element=element,
+            addend=hoisted.ciphertext.parts[:1],
+        )
+        return Ciphertext(parts, hoisted.ciphertext.scale)
 
     def inner_sum(self, a: Ciphertext, count: int, step: int = 1) -> Ciphertext:
         """y[i] = sum over j < count of x[i + j step], count a power of two, by rotations of step, 2 step, 4 step, ...
@@ -314,12 +319,6 @@ class Evaluator:
             drop=drop,
         )
 
-    def _turned(self, a: Ciphertext, pair: Residues, element: int) -> Ciphertext:
-        ring, basis = self.context.ring, self.context.basis(a.level)
-        first = a.parts[0] if element == 1 else ring.automorphism(a.parts[0], element, basis)
-        pair[0] = ring.add(pair[0], first, basis)
-        return Ciphertext(pair, a.scale)
-
     def _aligned(self, a: Ciphertext, b: Ciphertext) -> tuple[Ciphertext, Ciphertext]:
         if not same_scale(a.scale, b.scale):
             raise ValueError(
@@ -351,10 +350,6 @@ class Evaluator:
 
 def _number(values: complex | ArrayLike) -> complex | None:
     return complex(values) if isinstance(values, int | float | complex | np.number) else None
-
-
-def _joined(first: Residues, rest: Residues) -> Residues:
-    return np.concatenate([first, rest]) if len(rest) else first
 
 
 def _two(a: Ciphertext) -> Ciphertext:
