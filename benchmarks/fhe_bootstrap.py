@@ -2,7 +2,7 @@
 
 `python -m benchmarks.fhe_bootstrap [--json] [--slots 15 12] [--threads 1 2] [--openfhe-python PATH]
 [--lattigo-python PATH]`. Each row: seconds of one bootstrap (median; of the processor, with one thread), levels and
-precision after it, log2 of the probability of failure, peak memory, seconds to make the keys; with more threads than one
+precision after it, log2 of the probability of failure, peak memory, seconds to make the keys; with more than one thread
 `scaling` too, how many times as fast they are as one that takes turns with them. A row more for each peer
 (see `fhe_primitives` for what the interpreters need) holds the same of it, `ratio` its seconds over ours with one
 thread: one after the other, as two do not fit the memory together. Lattigo runs the set of its own that has our levels
@@ -65,7 +65,7 @@ def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
     encryptor = Encryptor(context)
     x = encryptor.encrypt(secret, values, 1).expand(context)
     y = bootstrapper.run(evaluator, encapsulation, x)
-    ways = [(bootstrapper, evaluator)]
+    ways, peak = [(bootstrapper, evaluator)], peak_mb()
     if threads > 1:  # one thread by turns with them, on the same keys and matrices
         alone = Context(parameters)
         ways.append((bootstrapper.on(alone), Evaluator(alone, evaluator.keys)))
@@ -89,7 +89,7 @@ def bootstrap(log_slots: int, threads: int, runs: int) -> Row:
         "log_qp": round(parameters.log_qp, 1),
         "precision_bits": float(-np.log2(errors.mean())),
         "worst_bits": float(-np.log2(errors.max())),
-        "peak_mb": peak_mb(),
+        "peak_mb": peak,
         "log2_failure": round(bootstrapper.settings.log2_failure(), 1),
         "keygen_seconds": spent,
         "keys": len(keys) + 3,

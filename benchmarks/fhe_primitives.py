@@ -1,4 +1,4 @@
-"""CKKS primitives of the own scheme, single-threaded, beside SEAL, OpenFHE and Lattigo in the same run; then on two threads.
+"""CKKS primitives of the own scheme, on one thread beside SEAL, OpenFHE and Lattigo; then on two threads.
 
 `python -m benchmarks.fhe_primitives [--json] [--log-n 13 14 15 16] [--openfhe-python PATH] [--lattigo-python PATH]`.
 One row for each operation and peer, by turns: same degree, same levels, primes of the same sizes, one thread, and the

@@ -124,7 +124,7 @@ class RingKernels(Protocol):
     def mod_down(
         self, x: Residues, basis: Basis, count: int, *, galois_element: int = 1, addend: Residues | None = None
     ) -> Residues:
-        """round(x / D) + phi(addend) over basis[:-count], D the product of the last `count` primes. NTT form in and out.
+        """round(x / D) + phi(addend) over basis[:-count], D the product of the last `count` primes. NTT form.
 
         Rescaling (count = 1 or 2) and the division by the special primes after key switching. Rounding is that of
         `extend`, exact: (x - lift(x mod D)) / D. phi is the automorphism of galois_element; addend is
