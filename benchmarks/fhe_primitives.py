@@ -72,6 +72,15 @@ class Scheme:
     evaluator: Evaluator
     values: np.ndarray
     x: Ciphertext
+    vectors: dict[int, tuple[np.ndarray, Ciphertext]] = field(default_factory=dict)
+
+    def vector(self, size: int) -> tuple[np.ndarray, Ciphertext]:
+        """The operand of matrices of that size, encrypted once: copies of a scheme on other threads share it."""
+        if size not in self.vectors:
+            values = np.random.default_rng(size + 1).uniform(-1, 1, size)
+            sent = self.encryptor.encrypt(self.secret, values, self.context.parameters.max_level)
+            self.vectors[size] = values, sent.expand(self.context)
+        return self.vectors[size]
 
     @property
     def facts(self) -> Row:
@@ -163,8 +172,7 @@ def matvec(made: Scheme, size: int) -> Operation:
         ratio=parameters.pending_scale(level) / parameters.scale(level),
         store=PlaintextStore(PLAINTEXT_BYTES),
     )
-    values = np.random.default_rng(size + 1).uniform(-1, 1, size)
-    x = made.encryptor.encrypt(made.secret, values, level).expand(made.context)
+    values, x = made.vector(size)
     told = ("matrix", {"diagonals": [each.tolist() for each in diagonals.values()], "values": values.tolist()})
     return Operation(
         "matvec",
